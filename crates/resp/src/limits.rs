@@ -1,0 +1,31 @@
+//! How much of a peer's claims we believe.
+//!
+//! The lengths in a RESP header are promises by somebody else. A claim above these limits is refused when its header is
+//! read; a claim below them still costs nothing until the bytes arrive.
+
+/// Bounds on one frame. The default is what Redis itself allows a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest bulk string, in bytes; also the longest simple string or error line of a reply.
+    pub max_bulk: usize,
+    /// Most arguments of a request, or elements of one aggregate of a reply (a map counts its pairs).
+    pub max_elements: usize,
+    /// Deepest nesting of aggregates in a reply; a flat array has depth 1.
+    pub max_depth: usize,
+    /// Longest inline request or header line of a request, in bytes before its line end.
+    pub max_inline: usize,
+}
+
+impl Limits {
+    /// Redis' bounds on what a client may send.
+    pub const REQUESTS: Self = Self { max_bulk: 512 << 20, max_elements: 1 << 20, max_depth: 64, max_inline: 64 << 10 };
+
+    /// Bounds that no honest server exceeds: a `KEYS *` may well have more than a million elements.
+    pub const REPLIES: Self = Self { max_elements: u32::MAX as usize, ..Self::REQUESTS };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::REQUESTS
+    }
+}
