@@ -14,7 +14,7 @@ use crate::work;
 /// Longest canonical 64-bit number, `-9223372036854775808`.
 const LONGEST_NUMBER: usize = 20;
 /// Digits the fast path reads; longer numbers are rare and go the long way.
-const FAST_DIGITS: usize = 10;
+const FAST_DIGITS: usize = 9;
 
 /// What a header line says so far.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,33 +38,33 @@ pub(crate) fn header(buf: &[u8], at: usize, searched: usize, longest: usize) -> 
     if searched == at
         && let Some((value, next)) = small_number(buf, at + 1)
     {
-        return Ok(Header::Number(value, next));
+        return Ok(Header::Number(value as i64, next));
     }
     slow_header(buf, at, searched, longest)
 }
 
-#[inline]
-fn small_number(buf: &[u8], at: usize) -> Option<(i64, usize)> {
-    let first = buf.get(at)?.wrapping_sub(b'0');
-    if first > 9 {
+/// A canonical number of few digits and no sign with its line end, all of it there, and where the next line begins.
+#[inline(always)]
+pub(crate) fn small_number(buf: &[u8], at: usize) -> Option<(usize, usize)> {
+    let line = buf.get(at..)?;
+    let (first, mut rest) = line.split_first()?;
+    let mut value = usize::from(first.wrapping_sub(b'0'));
+    if value > 9 {
         return None;
     }
-    let mut value = i64::from(first);
-    let mut next = at + 1;
-    loop {
-        let byte = *buf.get(next)?;
+    let most = if value == 0 { 1 } else { FAST_DIGITS };
+    for digits in 1..=most {
+        let (byte, after) = rest.split_first()?;
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            work::examined(next + 2 - at);
-            let ended = byte == b'\r' && *buf.get(next + 1)? == b'\n';
-            return ended.then_some((value, next + 2));
+            work::examined(digits + 2);
+            let ended = *byte == b'\r' && *after.first()? == b'\n';
+            return ended.then_some((value, at + digits + 2));
         }
-        if value == 0 || next - at >= FAST_DIGITS {
-            return None;
-        }
-        value = value * 10 + i64::from(digit);
-        next += 1;
+        value = value * 10 + usize::from(digit);
+        rest = after;
     }
+    None
 }
 
 #[cold]

@@ -56,6 +56,18 @@ pub(super) fn item(buf: &[u8], at: usize, searched: usize, limits: &Limits) -> R
     }
 }
 
+/// Where the bulk string at `at` ends, if all of it is there and nothing about it is wrong.
+#[inline(always)]
+pub(super) fn whole_bulk(buf: &[u8], at: usize, limits: &Limits) -> Option<usize> {
+    if *buf.get(at)? != b'$' {
+        return None;
+    }
+    let (len, start) = line::small_number(buf, at + 1)?;
+    let end = start + len;
+    let whole = len <= limits.max_bulk && buf.get(end..end + 2)? == b"\r\n";
+    whole.then_some(end + 2)
+}
+
 /// A string whose place is known: whole once its line end is there.
 #[inline]
 pub(super) fn payload(buf: &[u8], end: usize) -> Result<Item, ReplyError> {

@@ -75,32 +75,29 @@ impl ReplyScanner {
     #[inline]
     fn advance(&mut self, buf: &[u8], mut place: Place) -> Result<Option<usize>, ReplyError> {
         loop {
-            let found = match place.pending {
-                Pending::Line { searched } => item(buf, place.at, searched, &self.limits)?,
-                Pending::Payload { end } => item::payload(buf, end)?,
-            };
-            let next = match found {
-                Item::Whole(end) => {
-                    place.left -= 1;
-                    end
+            if !place.pass_bulks(buf, &self.limits) {
+                let found = match place.pending {
+                    Pending::Line { searched } => item(buf, place.at, searched, &self.limits)?,
+                    Pending::Payload { end } => item::payload(buf, end)?,
+                };
+                match found {
+                    Item::Whole(end) => place.pass(end),
+                    Item::Opens(opened) => {
+                        place.left = self.enter(&opened, place.left)?;
+                        place.move_to(opened.next);
+                    }
+                    Item::Partial(pending) => {
+                        self.place = Place { pending, ..place };
+                        return Ok(None);
+                    }
                 }
-                Item::Opens(opened) => {
-                    place.left = self.enter(&opened, place.left)?;
-                    opened.next
-                }
-                Item::Partial(pending) => {
-                    self.place = Place { pending, ..place };
-                    return Ok(None);
-                }
-            };
+            }
             while place.left == 0 {
                 match self.outer.pop() {
                     Some(left) => place.left = left,
-                    None => return Ok(Some(next)),
+                    None => return Ok(Some(place.at)),
                 }
             }
-            place.at = next;
-            place.pending = Pending::Line { searched: next };
         }
     }
 
@@ -117,5 +114,40 @@ impl ReplyScanner {
         }
         self.outer.push(left_here);
         Ok(opened.values)
+    }
+}
+
+impl Place {
+    /// Steps over the complete bulk strings from here on; whether that finished the innermost aggregate.
+    ///
+    /// Most of what Redis sends is bulk strings, one or a hundred in a row, so they get a loop of their own.
+    #[inline(always)]
+    fn pass_bulks(&mut self, buf: &[u8], limits: &Limits) -> bool {
+        if !matches!(self.pending, Pending::Line { searched } if searched == self.at) {
+            return false;
+        }
+        let (mut at, mut left) = (self.at, self.left);
+        while let Some(end) = item::whole_bulk(buf, at, limits) {
+            at = end;
+            left -= 1;
+            if left == 0 {
+                break;
+            }
+        }
+        self.left = left;
+        self.move_to(at);
+        left == 0
+    }
+
+    #[inline]
+    fn pass(&mut self, end: usize) {
+        self.left -= 1;
+        self.move_to(end);
+    }
+
+    #[inline]
+    fn move_to(&mut self, at: usize) {
+        self.at = at;
+        self.pending = Pending::Line { searched: at };
     }
 }
