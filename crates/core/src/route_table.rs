@@ -33,6 +33,11 @@ impl<T> RouteTable<T> {
         Some((index, &self.routes[index].1))
     }
 
+    /// The route at `index` of the list.
+    pub fn get(&self, index: usize) -> Option<(&KeyPattern, &T)> {
+        self.routes.get(index).map(|(pattern, route)| (pattern, route))
+    }
+
     /// The routes in the order in which they were listed.
     pub fn iter(&self) -> impl Iterator<Item = (&KeyPattern, &T)> {
         self.routes.iter().map(|(pattern, route)| (pattern, route))

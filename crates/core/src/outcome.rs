@@ -1,0 +1,211 @@
+//! The five things that can come back from asking a tier, and what each says about the tier's health.
+//!
+//! They never collapse into `Option` or `bool`: a tier that could not answer has not said "absent", and a write that
+//! was not answered has not failed. Which of the five it was decides whether the next tier may be asked, whether the
+//! circuit hears of it, and whether asking again is safe.
+
+use std::fmt;
+
+use crate::circuit::Evidence;
+use crate::refusal::{Health, Refusal};
+
+/// What came back from asking a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered with a value (or, for a write, did it).
+    Hit,
+    /// It answered: absent.
+    Miss(MissCause),
+    /// It answered: not me, or not now. Nothing was done.
+    Refused(Refusal),
+    /// It cannot have happened: the request never left.
+    Failed(Failure),
+    /// No answer: it may have happened.
+    Silent(Silence),
+}
+
+/// Why a value was absent, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MissCause {
+    /// The tier holds no value for the key; why is not known.
+    Absent,
+    /// The origin said that there is no such row or document.
+    NoSuchRow,
+    /// The local copy is older than may be served.
+    TooOld,
+}
+
+/// Why a request cannot have reached the tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// The peer refused the connection.
+    ConnectRefused,
+    /// The connection was not established in time.
+    ConnectTimeout,
+    /// The host name could not be resolved, or the network not reached.
+    Unreachable,
+    /// The node refused the connection's handshake (authentication, database, too many clients).
+    Handshake(Refusal),
+    /// There is no connection, and the next attempt is not due.
+    Disconnected,
+    /// The circuit does not let traffic through.
+    CircuitOpen,
+    /// The operator holds the circuit open.
+    HeldOpen,
+    /// A bound on requests in flight or waiting was reached.
+    QueueFull,
+    /// The origin guard turned the load away to protect the origin.
+    Shed,
+    /// The origin answered with an error.
+    OriginError,
+    /// The origin answered with something that does not have the route's shape.
+    OriginShape,
+    /// The origin did not answer in time; a load changes nothing, so it counts as not having happened.
+    OriginTimeout,
+    /// The deadline was spent before the tier could be asked.
+    DeadlineSpent,
+    /// failsoft is shutting down.
+    ShuttingDown,
+}
+
+/// How a request that was sent came to have no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Silence {
+    /// No reply within the timeout.
+    Timeout,
+    /// The connection was closed or reset before the reply was whole.
+    ConnectionLost,
+    /// The peer sent what is not RESP, or a reply nobody asked for.
+    ProtocolViolation,
+}
+
+impl Failure {
+    /// The name used in logs, metric labels and error details.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConnectRefused => "connect_refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Unreachable => "unreachable",
+            Self::Handshake(refusal) => refusal.name(),
+            Self::Disconnected => "disconnected",
+            Self::CircuitOpen => "circuit_open",
+            Self::HeldOpen => "held_open",
+            Self::QueueFull => "queue_full",
+            Self::Shed => "shed",
+            Self::OriginError => "origin_error",
+            Self::OriginShape => "origin_shape",
+            Self::OriginTimeout => "origin_timeout",
+            Self::DeadlineSpent => "deadline_spent",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// What this says about the tier. Our own bounds say nothing about it.
+    const fn evidence(self) -> Evidence {
+        match self {
+            Self::ConnectRefused
+            | Self::ConnectTimeout
+            | Self::Unreachable
+            | Self::Handshake(_)
+            | Self::Disconnected
+            | Self::OriginError
+            | Self::OriginShape
+            | Self::OriginTimeout => Evidence::Failure,
+            Self::CircuitOpen
+            | Self::HeldOpen
+            | Self::QueueFull
+            | Self::Shed
+            | Self::DeadlineSpent
+            | Self::ShuttingDown => Evidence::Abandoned,
+        }
+    }
+}
+
+impl Silence {
+    /// The name used in logs, metric labels and error details.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "reply_timeout",
+            Self::ConnectionLost => "connection_lost",
+            Self::ProtocolViolation => "protocol_violation",
+        }
+    }
+}
+
+impl MissCause {
+    /// The name used in logs, metric labels and error details.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::NoSuchRow => "no_such_row",
+            Self::TooOld => "too_old",
+        }
+    }
+}
+
+impl Outcome {
+    /// Which of the five words: a metric label.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss(_) => "miss",
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+            Self::Silent(_) => "silent",
+        }
+    }
+
+    /// The reason within the word: a metric label and an error detail.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss(cause) => cause.name(),
+            Self::Refused(refusal) => refusal.name(),
+            Self::Failed(failure) => failure.name(),
+            Self::Silent(silence) => silence.name(),
+        }
+    }
+
+    /// What the outcome says about the health of the tier that was asked.
+    pub const fn evidence(self) -> Evidence {
+        match self {
+            Self::Hit | Self::Miss(_) => Evidence::Success,
+            Self::Refused(refusal) => match refusal.health() {
+                Health::Well => Evidence::Success,
+                Health::Sick | Health::Misconfigured => Evidence::Failure,
+            },
+            Self::Failed(failure) => failure.evidence(),
+            Self::Silent(_) => Evidence::Failure,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hit => f.write_str("hit"),
+            Self::Miss(_) | Self::Refused(_) | Self::Failed(_) | Self::Silent(_) => {
+                write!(f, "{} ({})", self.word(), self.reason())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_bounds_are_no_evidence_against_a_node() {
+        for failure in [Failure::CircuitOpen, Failure::QueueFull, Failure::Shed, Failure::DeadlineSpent] {
+            assert_eq!(Outcome::Failed(failure).evidence(), Evidence::Abandoned);
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_the_command_is_a_healthy_node() {
+        assert_eq!(Outcome::Refused(Refusal::WrongType).evidence(), Evidence::Success);
+        assert_eq!(Outcome::Refused(Refusal::NoPermission).evidence(), Evidence::Success);
+        assert_eq!(Outcome::Refused(Refusal::Loading).evidence(), Evidence::Failure);
+    }
+}

@@ -1,0 +1,158 @@
+//! The plan of a request: which tiers may answer it, in which order, for how long each.
+//!
+//! A plan is made once per route and kind of command when settings are loaded, never per request. Routing, `explain`
+//! and the documentation read the same plan, so that they cannot disagree.
+
+use std::time::Duration;
+
+use crate::role::{Role, Stance};
+use crate::{Tier, TierSet};
+
+/// What a command wants of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Intent {
+    /// Changes nothing, so it may be asked of any tier, and again.
+    Read,
+    /// Changes something, so only the primary may be asked, once.
+    Write,
+}
+
+/// What to do with a read when a node refuses failsoft's own credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthPolicy {
+    /// The caller gets the error: credentials are a matter for an operator.
+    #[default]
+    Error,
+    /// The next tier may answer, as if the node were away.
+    Fallback,
+}
+
+/// In whose words a caller hears that a node cannot answer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// In Redis' own: `-LOADING ...` stays `-LOADING ...`.
+    Redis,
+    /// In failsoft's: `-UNAVAILABLE ... retry-after-ms=...`.
+    Failsoft,
+}
+
+/// The tiers of one kind of request, with their bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The tiers that may be asked.
+    pub tiers: TierSet,
+    /// What the request wants.
+    pub intent: Intent,
+    /// How often one Redis tier may be asked in one request, the first time included. At least 1.
+    pub attempts: u8,
+    /// Bound over the whole request.
+    pub deadline: Duration,
+    /// Bound on one question to a Redis node.
+    pub node_timeout: Duration,
+    /// Bound on one load from the origin, waiting for the guard included.
+    pub origin_timeout: Duration,
+    /// How far beyond its time to live a local copy may be served when nothing better answers.
+    pub max_stale: Duration,
+    /// What happens when a node refuses failsoft's own credentials.
+    pub auth_policy: AuthPolicy,
+    /// In whose words refusals reach the caller.
+    pub voice: Voice,
+}
+
+/// The bounds a plan takes from settings, the same for every kind of command on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// See [`Plan::attempts`].
+    pub attempts: u8,
+    /// See [`Plan::deadline`].
+    pub deadline: Duration,
+    /// See [`Plan::node_timeout`].
+    pub node_timeout: Duration,
+    /// See [`Plan::origin_timeout`].
+    pub origin_timeout: Duration,
+    /// See [`Plan::max_stale`].
+    pub max_stale: Duration,
+    /// See [`Plan::auth_policy`].
+    pub auth_policy: AuthPolicy,
+}
+
+impl Plan {
+    /// The plan of a command with `intent` on a route of `role`, which has `available` tiers below the primary.
+    ///
+    /// A role that fails closed keeps the primary alone, whatever is available.
+    pub fn new(role: Role, intent: Intent, available: TierSet, bounds: Bounds) -> Self {
+        Self {
+            tiers: Self::tiers(role, intent, available),
+            intent,
+            attempts: bounds.attempts.max(1),
+            deadline: bounds.deadline,
+            node_timeout: bounds.node_timeout,
+            origin_timeout: bounds.origin_timeout,
+            max_stale: bounds.max_stale,
+            auth_policy: bounds.auth_policy,
+            voice: Self::voice(role, intent),
+        }
+    }
+
+    fn tiers(role: Role, intent: Intent, available: TierSet) -> TierSet {
+        match (intent, role.stance()) {
+            (Intent::Read, Stance::Open) => available.with(Tier::Primary),
+            (Intent::Read, Stance::Closed) | (Intent::Write, _) => TierSet::of(&[Tier::Primary]),
+        }
+    }
+
+    fn voice(role: Role, intent: Intent) -> Voice {
+        match (role, intent) {
+            (Role::Unclassified, _) | (Role::Cache, Intent::Write) => Voice::Redis,
+            (Role::Cache, Intent::Read)
+            | (
+                Role::Session | Role::RateLimit | Role::Lock | Role::Idempotency | Role::Invalidation | Role::Flag,
+                _,
+            ) => Voice::Failsoft,
+        }
+    }
+
+    /// The bound on one question to `tier`.
+    pub fn timeout(&self, tier: Tier) -> Duration {
+        match tier {
+            Tier::Primary | Tier::Replica | Tier::Regional => self.node_timeout,
+            Tier::Origin => self.origin_timeout,
+            Tier::Local | Tier::Default => Duration::MAX,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: TierSet = TierSet::of(&Tier::ALL);
+    const BOUNDS: Bounds = Bounds {
+        attempts: 2,
+        deadline: Duration::from_secs(1),
+        node_timeout: Duration::from_millis(200),
+        origin_timeout: Duration::from_secs(1),
+        max_stale: Duration::ZERO,
+        auth_policy: AuthPolicy::Error,
+    };
+
+    #[test]
+    fn a_role_that_fails_closed_asks_the_primary_alone_whatever_is_there() {
+        for role in [Role::Session, Role::Lock, Role::Idempotency, Role::RateLimit, Role::Unclassified] {
+            for intent in [Intent::Read, Intent::Write] {
+                let plan = Plan::new(role, intent, ALL, BOUNDS);
+                assert_eq!(plan.tiers, TierSet::of(&[Tier::Primary]), "{role} {intent:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_goes_to_the_primary_alone() {
+        assert_eq!(Plan::new(Role::Cache, Intent::Write, ALL, BOUNDS).tiers, TierSet::of(&[Tier::Primary]));
+    }
+
+    #[test]
+    fn a_cache_read_may_use_every_tier() {
+        assert_eq!(Plan::new(Role::Cache, Intent::Read, ALL, BOUNDS).tiers, ALL);
+    }
+}

@@ -1,0 +1,427 @@
+//! One request, as a machine that asks one tier at a time and is told one of five words back.
+//!
+//! The order of asking is [`next`](Request::next_tier): primary, replica, regional, a fresh local copy, origin, a
+//! stale local copy, default. Two rules bend it:
+//!
+//! * A node that answered "absent" has answered. Copies of what it may have deleted are not asked any more, except to
+//!   rescue a read whose origin then fails; without an origin, absent is the answer.
+//! * A local copy beyond its time to live is looked at only after the origin could not answer, so that a healthy
+//!   origin is never hidden by old values and an overloaded one never costs an answer.
+//!
+//! The machine is a few dozen bytes, never allocates, and knows neither values nor connections: the engine carries
+//! out the steps and keeps what came back.
+
+use std::time::Duration;
+
+use crate::circuit::{Denial, DenialReason, Permit};
+use crate::outcome::{Failure, MissCause, Outcome, Silence};
+use crate::plan::{AuthPolicy, Intent, Plan, Voice};
+use crate::refusal::Recourse;
+use crate::retry::RetryPolicy;
+use crate::stale::Acceptance;
+use crate::{Tier, TierSet, Time};
+
+/// Leave to ask a tier, as given by the engine's circuits.
+pub trait Admission {
+    /// Leave to ask `tier` for the `turn`-th time (from 0) in this request.
+    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial>;
+
+    /// Leave to repeat a question, out of the budget for repeats.
+    fn request_repeat(&mut self, now: Time) -> bool;
+}
+
+/// Leave to ask one node or origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Which of the tier's nodes.
+    pub node: u8,
+    /// Its circuit's leave.
+    pub permit: Permit,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask a node or the origin, and bring back the outcome.
+    Ask(Ask),
+    /// Look in local memory, and bring back the outcome.
+    Look(Acceptance),
+    /// Do nothing until then, and poll again.
+    Wait(Time),
+    /// The request has ended.
+    End(Ending),
+}
+
+/// A question to one tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Whom to ask.
+    pub tier: Tier,
+    /// Which node of it, and with whose leave.
+    pub grant: Grant,
+    /// After this moment the outcome is [`Outcome::Silent`] or [`Outcome::Failed`].
+    pub by: Time,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The last value brought by this tier is the answer.
+    Value(Tier),
+    /// This tier has said that there is no such value.
+    Absent(Tier),
+    /// The error reply of this tier is the answer, in its own words.
+    PassOn(Tier),
+    /// Nothing was done; the caller may try again.
+    Unavailable(Apology),
+    /// Turned away to protect the origin; nothing was done.
+    Overloaded(Apology),
+    /// A write was sent and not answered.
+    OutcomeUnknown(Apology),
+}
+
+/// What a caller who gets no answer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apology {
+    /// The tier whose outcome decided.
+    pub tier: Tier,
+    /// Its outcome.
+    pub because: Outcome,
+    /// When trying again may be of use.
+    pub retry_after: Duration,
+}
+
+/// What a caller is told to wait when no circuit knows better.
+pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(100);
+/// The shortest wait a caller is ever told.
+pub const RETRY_AFTER_MIN: Duration = Duration::from_millis(1);
+
+/// The machine. Poll it with [`poll_step`](Self::poll_step), feed it with [`handle_outcome`](Self::handle_outcome).
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    deadline: Time,
+    state: State,
+    asked: TierSet,
+    rescued: bool,
+    absent: Option<Tier>,
+    retry_at: Time,
+    trail: [Option<Outcome>; Tier::ALL.len()],
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The next tier is to be chosen.
+    Choosing,
+    /// A tier is to be asked again, not before a moment.
+    Pausing { tier: Tier, turn: u8, until: Time },
+    /// A tier has been asked for the `turn`-th time.
+    Asking { tier: Tier, turn: u8 },
+    /// Over.
+    Ended(Ending),
+}
+
+impl Request {
+    /// A request that begins at `now`.
+    pub fn new(plan: &Plan, now: Time) -> Self {
+        Self {
+            deadline: now + plan.deadline,
+            state: State::Choosing,
+            asked: TierSet::EMPTY,
+            rescued: false,
+            absent: None,
+            retry_at: Time::NEVER,
+            trail: [None; Tier::ALL.len()],
+        }
+    }
+
+    /// A request that began at `began` and in which `tier` has just been asked: the outcome is awaited.
+    pub fn resume(plan: &Plan, began: Time, tier: Tier) -> Self {
+        let mut request = Self::new(plan, began);
+        request.asked = request.asked.with(tier);
+        request.state = State::Asking { tier, turn: 0 };
+        request
+    }
+
+    /// When the whole request must have ended.
+    pub fn deadline(&self) -> Time {
+        self.deadline
+    }
+
+    /// What came back from each tier that was asked or passed over: why the answer is what it is.
+    pub fn trail(&self) -> impl Iterator<Item = (Tier, Outcome)> + '_ {
+        Tier::ALL.into_iter().filter_map(|tier| self.trail[tier.index()].map(|outcome| (tier, outcome)))
+    }
+
+    /// What is to be done next.
+    pub fn poll_step(&mut self, plan: &Plan, admission: &mut impl Admission, now: Time) -> Step {
+        loop {
+            match self.state {
+                State::Choosing => match self.next_tier(plan) {
+                    Some(tier) => {
+                        if let Some(step) = self.approach(plan, admission, tier, 0, now) {
+                            return step;
+                        }
+                    }
+                    None => {
+                        let ending = self.apologise(plan, now);
+                        self.end(ending);
+                    }
+                },
+                State::Pausing { until, .. } if now < until => return Step::Wait(until),
+                State::Pausing { tier, turn, .. } => {
+                    if let Some(step) = self.approach(plan, admission, tier, turn, now) {
+                        return step;
+                    }
+                }
+                State::Asking { tier, .. } => return polled_too_early(tier),
+                State::Ended(ending) => return Step::End(ending),
+            }
+        }
+    }
+
+    /// Brings what came of the last [`Step::Ask`] or [`Step::Look`]. `dice` is a random number.
+    pub fn handle_outcome(
+        &mut self,
+        plan: &Plan,
+        admission: &mut impl Admission,
+        outcome: Outcome,
+        now: Time,
+        dice: u64,
+    ) {
+        let State::Asking { tier, turn } = self.state else {
+            return;
+        };
+        self.note(tier, outcome);
+        self.state = State::Choosing;
+        match outcome {
+            Outcome::Hit => self.end(Ending::Value(tier)),
+            Outcome::Miss(cause) => self.handle_miss(plan, tier, cause),
+            Outcome::Refused(refusal) => match (plan.intent, refusal.recourse()) {
+                (Intent::Write, _) | (Intent::Read, Recourse::PassOn) => self.end(self.refused_ending(plan, tier, now)),
+                (Intent::Read, Recourse::NextTier) => self.leave(plan, tier, now),
+                (Intent::Read, Recourse::Repeat) => self.repeat_or_leave(plan, admission, tier, turn, now, dice),
+                (Intent::Read, Recourse::AsAuthPolicySays) => match plan.auth_policy {
+                    AuthPolicy::Error => self.end(Ending::PassOn(tier)),
+                    AuthPolicy::Fallback => self.leave(plan, tier, now),
+                },
+            },
+            Outcome::Failed(Failure::Handshake(refusal))
+                if refusal.recourse() == Recourse::AsAuthPolicySays && plan.auth_policy == AuthPolicy::Error =>
+            {
+                self.end(self.apologise(plan, now));
+            }
+            Outcome::Failed(_) => self.another_node_or_leave(plan, admission, tier, turn, now),
+            Outcome::Silent(silence) => match (plan.intent, silence) {
+                (Intent::Write, _) => self.end(Ending::OutcomeUnknown(self.apology(tier, outcome, now))),
+                (Intent::Read, Silence::ConnectionLost) => {
+                    self.repeat_or_leave(plan, admission, tier, turn, now, dice);
+                }
+                (Intent::Read, Silence::Timeout | Silence::ProtocolViolation) => {
+                    self.another_node_or_leave(plan, admission, tier, turn, now);
+                }
+            },
+        }
+    }
+
+    /// The tier to ask next, by what has been learned so far.
+    fn next_tier(&self, plan: &Plan) -> Option<Tier> {
+        plan.tiers.iter().find(|tier| !self.asked.contains(*tier) && self.is_of_use(*tier)).or_else(|| self.rescue(plan))
+    }
+
+    /// Whether `tier` can add anything, its turn having come.
+    fn is_of_use(&self, tier: Tier) -> bool {
+        match tier {
+            Tier::Primary | Tier::Origin => true,
+            Tier::Replica | Tier::Regional | Tier::Local => self.absent.is_none(),
+            // The default comes after the rescue, see below.
+            Tier::Default => false,
+        }
+    }
+
+    /// What is left when every tier has been asked: an old copy, then the default.
+    fn rescue(&self, plan: &Plan) -> Option<Tier> {
+        if plan.tiers.contains(Tier::Local) && !self.rescued {
+            Some(Tier::Local)
+        } else if plan.tiers.contains(Tier::Default) && !self.asked.contains(Tier::Default) {
+            Some(Tier::Default)
+        } else {
+            None
+        }
+    }
+
+    /// Goes up to a tier: asks it, or notes why it is passed over.
+    fn approach(
+        &mut self,
+        plan: &Plan,
+        admission: &mut impl Admission,
+        tier: Tier,
+        turn: u8,
+        now: Time,
+    ) -> Option<Step> {
+        self.state = State::Choosing;
+        match tier {
+            Tier::Local => Some(self.look(plan)),
+            Tier::Default => {
+                self.asked = self.asked.with(tier);
+                self.note(tier, Outcome::Hit);
+                self.end(Ending::Value(tier));
+                None
+            }
+            Tier::Primary | Tier::Replica | Tier::Regional | Tier::Origin => {
+                self.asked = self.asked.with(tier);
+                self.knock(plan, admission, tier, turn, now)
+            }
+        }
+    }
+
+    fn look(&mut self, plan: &Plan) -> Step {
+        let first = !self.asked.contains(Tier::Local) && self.absent.is_none();
+        self.asked = self.asked.with(Tier::Local);
+        self.state = State::Asking { tier: Tier::Local, turn: 0 };
+        if first && plan.tiers.contains(Tier::Origin) {
+            return Step::Look(Acceptance::Fresh);
+        }
+        self.rescued = true;
+        Step::Look(Acceptance::StaleUpTo(plan.max_stale))
+    }
+
+    fn knock(
+        &mut self,
+        plan: &Plan,
+        admission: &mut impl Admission,
+        tier: Tier,
+        turn: u8,
+        now: Time,
+    ) -> Option<Step> {
+        if now >= self.deadline {
+            self.note(tier, Outcome::Failed(Failure::DeadlineSpent));
+            return None;
+        }
+        match admission.request_permit(tier, turn, now) {
+            Ok(grant) => {
+                self.state = State::Asking { tier, turn };
+                let by = self.deadline.min(now + plan.timeout(tier));
+                Some(Step::Ask(Ask { tier, grant, by }))
+            }
+            Err(denial) => {
+                self.retry_at = self.retry_at.min(denial.retry_at);
+                self.note(tier, Outcome::Failed(denial.reason.into()));
+                None
+            }
+        }
+    }
+
+    /// Absent from where it is made means absent; absent from a node means so only where nothing makes it.
+    fn handle_miss(&mut self, plan: &Plan, tier: Tier, cause: MissCause) {
+        match tier {
+            Tier::Origin => self.end(Ending::Absent(tier)),
+            Tier::Primary | Tier::Replica | Tier::Regional => {
+                self.absent = Some(tier);
+                if plan.intent == Intent::Write || !plan.tiers.contains(Tier::Origin) {
+                    self.end(Ending::Absent(tier));
+                }
+            }
+            Tier::Local if cause == MissCause::NoSuchRow => self.end(Ending::Absent(tier)),
+            Tier::Local | Tier::Default => {}
+        }
+    }
+
+    fn repeat_or_leave(
+        &mut self,
+        plan: &Plan,
+        admission: &mut impl Admission,
+        tier: Tier,
+        turn: u8,
+        now: Time,
+        dice: u64,
+    ) {
+        if turn + 1 < plan.attempts && admission.request_repeat(now) {
+            let pause = RetryPolicy::default().delay(turn, dice);
+            self.state = State::Pausing { tier, turn: turn + 1, until: now + pause };
+        } else {
+            self.leave(plan, tier, now);
+        }
+    }
+
+    /// A replica that did not answer may have a sibling that does; asking it costs no pause.
+    fn another_node_or_leave(
+        &mut self,
+        plan: &Plan,
+        admission: &mut impl Admission,
+        tier: Tier,
+        turn: u8,
+        now: Time,
+    ) {
+        let has_siblings = matches!(tier, Tier::Replica | Tier::Regional);
+        if has_siblings && turn + 1 < plan.attempts && admission.request_repeat(now) {
+            self.state = State::Pausing { tier, turn: turn + 1, until: now };
+        } else {
+            self.leave(plan, tier, now);
+        }
+    }
+
+    /// Gives a tier up. If it was the last, a refusal reaches the caller in the words the plan asks for.
+    fn leave(&mut self, plan: &Plan, tier: Tier, now: Time) {
+        if self.next_tier(plan).is_none() {
+            self.end(self.refused_ending(plan, tier, now));
+        }
+    }
+
+    fn refused_ending(&self, plan: &Plan, tier: Tier, now: Time) -> Ending {
+        let Some(Outcome::Refused(refusal)) = self.trail[tier.index()] else {
+            return self.apologise(plan, now);
+        };
+        match (refusal.recourse(), plan.voice) {
+            (Recourse::PassOn, _) | (_, Voice::Redis) => Ending::PassOn(tier),
+            (Recourse::NextTier | Recourse::Repeat | Recourse::AsAuthPolicySays, Voice::Failsoft) => {
+                self.apologise(plan, now)
+            }
+        }
+    }
+
+    /// The error that says most: overload of the origin before the absence of Redis.
+    fn apologise(&self, plan: &Plan, now: Time) -> Ending {
+        if plan.intent == Intent::Read
+            && let Some(shed @ Outcome::Failed(Failure::Shed | Failure::QueueFull)) = self.trail[Tier::Origin.index()]
+        {
+            return Ending::Overloaded(self.apology(Tier::Origin, shed, now));
+        }
+        let (tier, because) = self
+            .trail()
+            .find(|(tier, _)| *tier == Tier::Primary)
+            .or_else(|| self.trail().last())
+            .unwrap_or((Tier::Primary, Outcome::Failed(Failure::DeadlineSpent)));
+        Ending::Unavailable(self.apology(tier, because, now))
+    }
+
+    fn apology(&self, tier: Tier, because: Outcome, now: Time) -> Apology {
+        let retry_after = if self.retry_at == Time::NEVER { RETRY_AFTER_DEFAULT } else { self.retry_at.since(now) };
+        Apology { tier, because, retry_after: retry_after.max(RETRY_AFTER_MIN) }
+    }
+
+    fn note(&mut self, tier: Tier, outcome: Outcome) {
+        self.trail[tier.index()] = Some(outcome);
+    }
+
+    fn end(&mut self, ending: Ending) {
+        self.state = State::Ended(ending);
+    }
+}
+
+/// Polling for a step while one is under way is a defect of the caller; the only safe thing to say is "not yet".
+fn polled_too_early(tier: Tier) -> Step {
+    debug_assert!(false, "polled while {tier} is being asked");
+    Step::Wait(Time::NEVER)
+}
+
+impl From<DenialReason> for Failure {
+    fn from(reason: DenialReason) -> Self {
+        match reason {
+            DenialReason::HeldOpen => Self::HeldOpen,
+            DenialReason::Open | DenialReason::Probing | DenialReason::Ramping => Self::CircuitOpen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! From settings to a world.
+//!
+//! What has not changed since the last world is carried over: nodes with their connections and circuits, origins with
+//! their guards, local copies, counters. So a reload that touches one route disturbs nothing else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use failsoft_core::circuit::CircuitSettings;
+use failsoft_core::guard::GuardSettings;
+use failsoft_core::plan::{AuthPolicy, Bounds, Intent, Plan};
+use failsoft_core::role::Role;
+use failsoft_core::route_table::RouteTable;
+use failsoft_core::{Tier, TierSet, pattern};
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::node::{Credentials, Node, NodeOptions};
+use crate::origin::{self, OriginError, OriginOptions, ParameterKind, Query, QueryError};
+use crate::route::{Route, Source};
+use crate::settings::{self, AuthFailure, Fetch, Settings, Target};
+use crate::telemetry::route::RouteStats;
+use crate::tier::local::Local;
+use crate::tier::origin::OriginTier;
+use crate::world::{Parts, World};
+use crate::write_back::WriteBack;
+
+/// The name under which plain Redis is told in metrics and logs.
+pub const PLAIN: &str = "plain";
+/// Loads may take this long before the database is told to give them up.
+const STATEMENT_SLACK: Duration = Duration::from_millis(500);
+/// How long a connection to an origin may take, at least.
+const ORIGIN_CONNECT: Duration = Duration::from_secs(1);
+
+/// Why settings that are sound in themselves cannot be carried out.
+#[derive(Debug, Error)]
+pub enum AssembleError {
+    /// An origin's address cannot be used.
+    #[error("origin `{origin}`: {error}")]
+    Origin {
+        /// Its name in settings.
+        origin: String,
+        /// What is wrong.
+        error: OriginError,
+    },
+    /// A route's query cannot be used.
+    #[error("route `{route}`: {error}")]
+    Query {
+        /// Its name.
+        route: String,
+        /// What is wrong.
+        error: QueryError,
+    },
+}
+
+/// What the last world was made from.
+pub(crate) struct Before<'b> {
+    pub(crate) settings: &'b Settings,
+    pub(crate) world: &'b World,
+}
+
+/// What does not come from settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ground {
+    pub(crate) clock: Clock,
+    pub(crate) workers: usize,
+}
+
+/// Makes the world of `settings`, carrying over what has not changed.
+pub(crate) fn assemble(
+    settings: &Settings,
+    ground: Ground,
+    before: Option<Before<'_>>,
+) -> Result<World, AssembleError> {
+    let before = before.as_ref();
+    let origins = origins(settings, ground, before)?;
+    let redis = settings.redis();
+    let circuit = circuit(settings.breaker());
+    let node = |tier, address| self::node(tier, node_options(redis, address), &circuit, ground, before);
+    let listed = settings
+        .routes()
+        .iter()
+        .map(|route| Ok((route.pattern().clone(), self::route(settings, route, &origins, before)?)))
+        .collect::<Result<Vec<_>, AssembleError>>()?;
+    Ok(World::new(Parts {
+        primary: node(Tier::Primary, redis.primary()),
+        replicas: redis.replicas().iter().map(|address| node(Tier::Replica, address)).collect(),
+        local: local(settings, before),
+        write_back: write_back(settings, before),
+        origins,
+        routes: RouteTable::new(listed),
+        plain: plain(settings, before),
+    }))
+}
+
+/// The statement or path of a route, compiled for its origin. What `check` and the engine both call.
+pub fn compile(route: &settings::Route, kind: origin::Kind, text: &str) -> Result<Query, AssembleError> {
+    let bound: Vec<(&str, ParameterKind)> =
+        route.pattern().parameters().iter().map(|parameter| (parameter.name(), parameter_kind(parameter))).collect();
+    Query::compile(kind, text, route.shape(), &bound)
+        .map_err(|error| AssembleError::Query { route: route.name().to_string(), error })
+}
+
+fn parameter_kind(parameter: &pattern::Parameter) -> ParameterKind {
+    match parameter.kind() {
+        pattern::ParameterKind::Int => ParameterKind::Int,
+        pattern::ParameterKind::Text | pattern::ParameterKind::Path => ParameterKind::Text,
+    }
+}
+
+fn node(
+    tier: Tier,
+    options: NodeOptions,
+    circuit: &CircuitSettings,
+    ground: Ground,
+    before: Option<&Before<'_>>,
+) -> Arc<Node> {
+    let same = |node: &&Arc<Node>| node.tier() == tier && *node.options() == options && node.circuit() == circuit;
+    match before.and_then(|before| before.world.nodes().find(same)) {
+        Some(node) => node.clone(),
+        None => Arc::new(Node::new(tier, options, circuit.clone(), ground.clock, ground.workers)),
+    }
+}
+
+fn node_options(redis: &settings::Redis, address: &settings::NodeAddress) -> NodeOptions {
+    NodeOptions {
+        host: address.host().to_owned(),
+        port: address.port(),
+        credentials: Credentials {
+            username: redis.username().map(str::to_owned),
+            password: redis.password().map(|password| password.expose().to_owned()),
+        },
+        database: redis.database(),
+        connect_timeout: redis.connect_timeout(),
+        timeout: redis.timeout(),
+        connections: redis.connections(),
+        max_pending: redis.max_pending(),
+        max_value: bytes(redis.max_value()),
+        probe_interval: redis.probe_interval(),
+        probe_key: redis.probe_key().to_owned(),
+    }
+}
+
+fn circuit(breaker: &settings::Breaker) -> CircuitSettings {
+    CircuitSettings {
+        failures: breaker.failures(),
+        window: breaker.window(),
+        failure_ratio: breaker.failure_ratio(),
+        slow_ratio: breaker.slow_ratio(),
+        slow_call: breaker.slow_call(),
+        min_calls: breaker.min_calls(),
+        cooldown: breaker.cooldown(),
+        probe_cooldown: breaker.probe_cooldown(),
+        ramp: breaker.ramp(),
+        ..CircuitSettings::default()
+    }
+}
+
+fn local(settings: &Settings, before: Option<&Before<'_>>) -> Arc<Local> {
+    match before {
+        Some(before) if before.settings.local() == settings.local() => before.world.local().clone(),
+        _ => Arc::new(Local::new(settings.local().capacity(), bytes(settings.local().max_entry()))),
+    }
+}
+
+fn write_back(settings: &Settings, before: Option<&Before<'_>>) -> Arc<WriteBack> {
+    match before {
+        Some(before) if before.settings.write_back() == settings.write_back() => before.world.write_back().clone(),
+        _ => Arc::new(WriteBack::new(settings.write_back().queue(), settings.write_back().ttl_jitter())),
+    }
+}
+
+fn origins(
+    settings: &Settings,
+    ground: Ground,
+    before: Option<&Before<'_>>,
+) -> Result<Vec<Arc<OriginTier>>, AssembleError> {
+    settings
+        .origins()
+        .iter()
+        .map(|written| match carried_over(written, before) {
+            Some(origin) => Ok(origin),
+            None => origin(written, ground),
+        })
+        .collect()
+}
+
+fn carried_over(written: &settings::Origin, before: Option<&Before<'_>>) -> Option<Arc<OriginTier>> {
+    let before = before?;
+    before.settings.origins().iter().find(|old| *old == written)?;
+    before.world.origins().iter().find(|origin| origin.name() == written.name()).cloned()
+}
+
+fn origin(written: &settings::Origin, ground: Ground) -> Result<Arc<OriginTier>, AssembleError> {
+    let options = OriginOptions {
+        max_connections: written.max_concurrency(),
+        connect_timeout: written.timeout().max(ORIGIN_CONNECT),
+        statement_timeout: written.timeout() + STATEMENT_SLACK,
+        secret: written.password().map(|password| origin::Secret::new(password.expose())),
+        base_dir: PathBuf::from("."),
+        ..OriginOptions::default()
+    };
+    let opened = origin::open(&address(written.target()), options)
+        .map_err(|error| AssembleError::Origin { origin: written.name().to_string(), error })?;
+    let guard = GuardSettings {
+        max_rate: written.max_rate(),
+        max_concurrency: written.max_concurrency() as u32,
+        queue: written.queue() as u32,
+        max_wait: written.max_wait(),
+    };
+    let circuit = circuit(written.breaker());
+    let name = written.name().clone();
+    Ok(Arc::new(OriginTier::new(name, opened, &guard, circuit, written.timeout(), ground.clock)))
+}
+
+fn address(target: &Target) -> String {
+    match target {
+        Target::Sqlite(path) => format!("sqlite://{}", path.display()),
+        Target::Postgres(url) | Target::Mysql(url) | Target::Http(url) => url.clone(),
+    }
+}
+
+fn route(
+    settings: &Settings,
+    written: &settings::Route,
+    origins: &[Arc<OriginTier>],
+    before: Option<&Before<'_>>,
+) -> Result<Route, AssembleError> {
+    let source = written.source().map(|source| self::source(written, source, origins)).transpose()?;
+    let origin_timeout = source.as_ref().map_or(Duration::MAX, |source| source.origin.timeout());
+    let bounds = Bounds {
+        attempts: settings.request().attempts(),
+        deadline: written.deadline(),
+        node_timeout: written.timeout(),
+        origin_timeout,
+        max_stale: written.max_stale(),
+        auth_policy: auth_policy(settings),
+    };
+    let role = written.role();
+    let tiers = written.tiers();
+    let nodes = tiers.without(Tier::Local).without(Tier::Origin).without(Tier::Default);
+    Ok(Route {
+        name: written.name().clone(),
+        role,
+        through: Plan::new(role, Intent::Read, tiers, bounds),
+        nodes: Plan::new(role, Intent::Read, nodes, bounds),
+        write: Plan::new(role, Intent::Write, tiers, bounds),
+        source,
+        default: written.default_value().cloned(),
+        ttl: written.ttl(),
+        fresh_for: written.ttl().min(settings.local().ttl()),
+        negative_ttl: written.negative_ttl(),
+        stats: stats(written.name(), before),
+    })
+}
+
+fn source(
+    route: &settings::Route,
+    source: &settings::Source,
+    origins: &[Arc<OriginTier>],
+) -> Result<Source, AssembleError> {
+    let origin = origins[source.origin()].clone();
+    let (Fetch::Query(text) | Fetch::Get(text)) = source.fetch();
+    Ok(Source { query: compile(route, origin.kind(), text)?, origin })
+}
+
+fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
+    let bounds = Bounds {
+        attempts: settings.request().attempts(),
+        deadline: settings.request().deadline(),
+        node_timeout: settings.redis().timeout(),
+        origin_timeout: Duration::MAX,
+        max_stale: Duration::ZERO,
+        auth_policy: auth_policy(settings),
+    };
+    let role = Role::Unclassified;
+    Route {
+        name: PLAIN.into(),
+        role,
+        through: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
+        nodes: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
+        write: Plan::new(role, Intent::Write, TierSet::EMPTY, bounds),
+        source: None,
+        default: None,
+        ttl: Duration::ZERO,
+        fresh_for: Duration::ZERO,
+        negative_ttl: Duration::ZERO,
+        stats: stats(PLAIN, before),
+    }
+}
+
+fn stats(name: &str, before: Option<&Before<'_>>) -> Arc<RouteStats> {
+    let old = before.and_then(|before| before.world.routes().find(|(_, route)| route.name.as_ref() == name));
+    old.map_or_else(Arc::default, |(_, route)| route.stats.clone())
+}
+
+fn auth_policy(settings: &Settings) -> AuthPolicy {
+    match settings.redis().auth_failure() {
+        AuthFailure::Error => AuthPolicy::Error,
+        AuthFailure::Fallback => AuthPolicy::Fallback,
+    }
+}
+
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,105 @@
+//! The engine: one world, the settings it came from, and the tasks that keep it true.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::assemble::{AssembleError, Before, Ground, assemble};
+use crate::clock::Clock;
+use crate::node::Node;
+use crate::node::probe::probe_forever;
+use crate::runner::Context;
+use crate::settings::{Change, Settings, changes};
+use crate::world::World;
+
+/// Everything that failsoft is, but for the faces it shows.
+pub struct Engine {
+    ground: Ground,
+    world: ArcSwap<World>,
+    generation: AtomicU64,
+    settings: Mutex<Arc<Settings>>,
+}
+
+impl Engine {
+    /// An engine with connections for `workers` threads. Nothing is connected yet, and nothing needs to be there.
+    pub fn new(settings: Settings, workers: usize) -> Result<Self, AssembleError> {
+        let ground = Ground { clock: Clock::start(), workers };
+        let world = assemble(&settings, ground, None)?;
+        Ok(Self {
+            ground,
+            world: ArcSwap::from_pointee(world),
+            generation: AtomicU64::new(0),
+            settings: Mutex::new(Arc::new(settings)),
+        })
+    }
+
+    /// Begins to watch the nodes, on the present runtime.
+    pub fn start_probes(&self) {
+        self.world.load().nodes().for_each(watch);
+    }
+
+    /// Begins to connect `worker`'s connections, on the present runtime.
+    pub fn start_worker(&self, worker: usize) {
+        self.world.load().nodes().for_each(|node| node.start(worker));
+    }
+
+    /// Takes up new settings, or keeps the old ones whole if that is not possible. Says what has changed.
+    ///
+    /// Requests under way end as they began. Call it on the runtime that the probes run on.
+    pub fn reload(&self, new: Settings) -> Result<Vec<Change>, AssembleError> {
+        let mut settings = self.settings.lock();
+        let changes = changes(&settings, &new);
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        let old = self.world.load_full();
+        let before = Before { settings: &settings, world: &old };
+        let world = Arc::new(assemble(&new, self.ground, Some(before))?);
+        let is_new = |node: &&Arc<Node>| !old.nodes().any(|known| Arc::ptr_eq(known, node));
+        world.nodes().filter(is_new).for_each(watch);
+        self.world.store(world);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        *settings = Arc::new(new);
+        Ok(changes)
+    }
+
+    /// The world as it is, and its generation: a number that rises with each reload.
+    pub fn world(&self) -> (Arc<World>, u64) {
+        let generation = self.generation();
+        (self.world.load_full(), generation)
+    }
+
+    /// How often settings have been taken up.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.lock().clone()
+    }
+
+    /// The engine's clock.
+    pub fn clock(&self) -> Clock {
+        self.ground.clock
+    }
+
+    /// Where a job of `worker` runs, and the generation of its world.
+    pub fn context(&self, worker: usize) -> (Context, u64) {
+        let (world, generation) = self.world();
+        (Context { world, worker, clock: self.ground.clock }, generation)
+    }
+
+    /// Closes every connection.
+    pub fn close(&self) {
+        let world = self.world.load();
+        world.nodes().for_each(|node| node.close());
+        world.origins().iter().for_each(|origin| origin.close());
+    }
+}
+
+fn watch(node: &Arc<Node>) {
+    tokio::spawn(probe_forever(Arc::downgrade(node)));
+}

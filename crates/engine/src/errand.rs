@@ -1,0 +1,69 @@
+//! What a load is for: a key on its route, and what becomes of the value.
+//!
+//! A loaded value is kept in local memory and written back to Redis, unless a write to the key has passed since the
+//! load was asked for: then it answers those who were waiting, and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::origin::{Load, Origin, OriginError};
+use crate::tier::local::{Copy, Version};
+use crate::tier::origin::Loaded;
+use crate::value::Value;
+use crate::world::{RouteId, World};
+
+/// A key to be loaded.
+pub struct Errand {
+    world: Arc<World>,
+    worker: usize,
+    route: RouteId,
+    key: Box<[u8]>,
+    version: Version,
+}
+
+impl Errand {
+    /// An errand for `key`, asked for now.
+    pub fn new(world: Arc<World>, worker: usize, route: RouteId, key: &[u8]) -> Self {
+        let version = world.local().version(key);
+        Self { world, worker, route, key: key.into(), version }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The name of the key's route.
+    pub fn route_name(&self) -> &str {
+        &self.world.route(self.route).name
+    }
+
+    /// Asks `origin` for the value, with the parameters that the route's pattern binds in the key.
+    pub async fn load_from(&self, origin: &dyn Origin, timeout: Duration) -> Result<Option<Value>, OriginError> {
+        let (Some(source), Some(bound)) = (&self.world.route(self.route).source, self.world.bind(self.route, &self.key))
+        else {
+            return Ok(None);
+        };
+        let params: Vec<(&str, &[u8])> = bound.iter().map(|(parameter, bytes)| (parameter.name(), bytes)).collect();
+        let load: Load<'_> = origin.load(&source.query, &params, timeout);
+        load.await
+    }
+
+    /// Keeps what was loaded.
+    pub fn keep(&self, loaded: &Loaded) {
+        if !matches!(loaded.outcome, failsoft_core::Outcome::Hit | failsoft_core::Outcome::Miss(_)) {
+            return;
+        }
+        let route = self.world.route(self.route);
+        let stamp = route.stamp(loaded.value.as_ref(), loaded.obtained);
+        if route.keeps_local() {
+            let copy = Copy { value: loaded.value.clone(), stamp };
+            self.world.local().keep(&self.key, copy, self.version);
+        }
+        if let Some(value) = &loaded.value
+            && self.world.local().is_current(self.version)
+        {
+            self.world.write_back().offer(self.world.primary(), self.worker, &self.key, value, route.ttl);
+        }
+    }
+}

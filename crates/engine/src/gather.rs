@@ -1,0 +1,145 @@
+//! A command on several keys that no node could answer whole is answered key by key.
+//!
+//! Keys that the primary has answered keep their answers; the others are looked for tier by tier, together, each on
+//! its own route. If one of them cannot be answered the whole command gets that error: an array with a hole in it
+//! would say "absent" where nobody knows.
+
+use failsoft_core::Outcome;
+use failsoft_core::outcome::MissCause;
+use failsoft_core::request::Ending;
+use failsoft_resp::encode::{self, Protocol};
+use failsoft_resp::reply::{self, Head};
+use tokio::task::JoinSet;
+
+use crate::job::{Job, Matter};
+use crate::route::Way;
+use crate::runner::Context;
+use crate::verb::{ManyVerb, Verb};
+use crate::words::Words;
+
+/// What stands for a key whose search has died.
+const LOST: &[u8] = b"-UNAVAILABLE nothing was done, try again reason=internal retry-after-ms=100\r\n";
+/// Keys of one command that are looked for at once.
+const AT_ONCE: usize = 256;
+
+/// What is known of a key before it is looked for.
+enum Known {
+    /// The primary's reply for it.
+    Answered(Vec<u8>),
+    /// What came of asking the primary for it.
+    Asked(Outcome),
+    /// Nothing.
+    Nothing,
+}
+
+/// Answers `frame`, of which the primary has said `outcome` with `reply`, and appends the reply.
+///
+/// Without an outcome the primary has not been asked.
+pub async fn gather(
+    context: &Context,
+    verb: ManyVerb,
+    frame: &[u8],
+    asked: Option<(Outcome, &[u8])>,
+    protocol: Protocol,
+    out: &mut Vec<u8>,
+) {
+    let words = Words::of(frame);
+    let keys = words.as_slices().get(1..).unwrap_or_default();
+    let known = what_is_known(verb, keys.len(), asked);
+    let mut answers: Vec<Vec<u8>> = vec![LOST.to_vec(); keys.len()];
+    let mut under_way = JoinSet::new();
+    for (index, (key, known)) in keys.iter().zip(known).enumerate() {
+        match known {
+            Known::Answered(reply) => answers[index] = reply,
+            Known::Asked(outcome) => spawn(&mut under_way, context, verb, key, Some(outcome), protocol, index),
+            Known::Nothing => spawn(&mut under_way, context, verb, key, None, protocol, index),
+        }
+        if under_way.len() >= AT_ONCE {
+            collect_one(&mut under_way, &mut answers).await;
+        }
+    }
+    while !under_way.is_empty() {
+        collect_one(&mut under_way, &mut answers).await;
+    }
+    combine(verb, &answers, out);
+}
+
+fn what_is_known(verb: ManyVerb, keys: usize, asked: Option<(Outcome, &[u8])>) -> Vec<Known> {
+    match (verb, asked) {
+        (ManyVerb::MGet, Some((Outcome::Hit, reply))) => reply::elements(reply)
+            .map(|element| match reply::head(element) {
+                Some(Head::Nil) => Known::Asked(Outcome::Miss(MissCause::Absent)),
+                _ => Known::Answered(element.to_vec()),
+            })
+            .collect(),
+        // A count does not say which of the keys are there.
+        (ManyVerb::Exists, Some((Outcome::Hit | Outcome::Miss(_), _))) | (_, None) => {
+            (0..keys).map(|_| Known::Nothing).collect()
+        }
+        (_, Some((outcome, _))) => (0..keys).map(|_| Known::Asked(outcome)).collect(),
+    }
+}
+
+fn spawn(
+    under_way: &mut JoinSet<(usize, Vec<u8>)>,
+    context: &Context,
+    verb: ManyVerb,
+    key: &[u8],
+    outcome: Option<Outcome>,
+    protocol: Protocol,
+    index: usize,
+) {
+    let context = context.clone();
+    let job = job(&context, verb.single(), key, outcome, protocol);
+    under_way.spawn(async move {
+        let mut reply = Vec::new();
+        let _ending: Ending = context.run_whole(job, &mut reply).await;
+        (index, reply)
+    });
+}
+
+fn job(context: &Context, verb: Verb, key: &[u8], outcome: Option<Outcome>, protocol: Protocol) -> Job {
+    let name: &[u8] = if verb == Verb::Exists { b"EXISTS" } else { b"GET" };
+    let mut frame = Vec::new();
+    encode::command(&mut frame, [name, key]);
+    let end = frame.len() - 2;
+    let span = (end - key.len()) as u32..end as u32;
+    let route = context.world.route_of(key);
+    let matter = Matter { route, way: Way::Through, verb: Some(verb), key: span, protocol };
+    let now = context.now();
+    let job = Job::new(&context.world, matter, frame, now);
+    match outcome {
+        Some(outcome) => job.having_asked(&context.world, outcome, now),
+        None => job,
+    }
+}
+
+async fn collect_one(under_way: &mut JoinSet<(usize, Vec<u8>)>, answers: &mut [Vec<u8>]) {
+    if let Some(Ok((index, reply))) = under_way.join_next().await {
+        answers[index] = reply;
+    }
+}
+
+fn combine(verb: ManyVerb, answers: &[Vec<u8>], out: &mut Vec<u8>) {
+    // MGET answers a key of another type with nil.
+    let wrong_type = |answer: &Vec<u8>| verb == ManyVerb::MGet && answer.starts_with(b"-WRONGTYPE");
+    if let Some(error) = answers.iter().find(|answer| answer.starts_with(b"-") && !wrong_type(answer)) {
+        out.extend_from_slice(error);
+        return;
+    }
+    match verb {
+        ManyVerb::MGet => {
+            encode::array_header(out, answers.len());
+            for answer in answers {
+                if wrong_type(answer) {
+                    encode::nil(out, Protocol::Resp2);
+                } else {
+                    out.extend_from_slice(answer);
+                }
+            }
+        }
+        ManyVerb::Exists => {
+            encode::integer(out, answers.iter().filter(|answer| answer.as_slice() == b":1\r\n").count() as i64);
+        }
+    }
+}

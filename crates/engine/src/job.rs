@@ -1,0 +1,320 @@
+//! One request being carried out: the pure machine that decides, with what it must not know: bytes and connections.
+//!
+//! A job is begun, and either ends at once (a local copy, an open circuit without anything below it), or wants one
+//! question put to a node or origin, or a pause. Whoever runs it (a client session for the first question, a task for
+//! all that follows) brings back what came of it. Everything that can be done without waiting is done here.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use failsoft_core::circuit::{Denial, DenialReason, Evidence};
+use failsoft_core::outcome::MissCause;
+use failsoft_core::plan::Plan;
+use failsoft_core::request::{Admission, Ask, Ending, Grant, Request, Step};
+use failsoft_core::stale::Acceptance;
+use failsoft_core::{Outcome, Tier, Time};
+use failsoft_resp::encode::{self, Protocol};
+
+use crate::apology::{Code, apologise};
+use crate::clock::dice;
+use crate::route::{Route, Way};
+use crate::tier::local::{Copy, Version};
+use crate::value::Value;
+use crate::verb::Verb;
+use crate::words::Words;
+use crate::world::{RouteId, World};
+
+/// What a request is about.
+#[derive(Clone, Debug)]
+pub struct Matter {
+    /// The route of its key.
+    pub route: RouteId,
+    /// Which of the route's plans it follows.
+    pub way: Way,
+    /// How it is answered without Redis, if it can be.
+    pub verb: Option<Verb>,
+    /// Where its key is in its frame; empty if there is none.
+    pub key: Range<u32>,
+    /// In which protocol the caller is answered.
+    pub protocol: Protocol,
+}
+
+/// One request being carried out.
+pub struct Job {
+    request: Request,
+    matter: Matter,
+    /// The command's bytes; empty if it will not be asked again.
+    frame: Vec<u8>,
+    version: Option<Version>,
+    begun: Time,
+    brought: Option<Brought>,
+}
+
+/// What is wanted next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Put the job's frame or key to this tier.
+    Ask(Ask),
+    /// Come back then.
+    Wait(Time),
+    /// It has ended.
+    Done(Ending),
+}
+
+/// What a tier other than the one that has just answered has brought.
+enum Brought {
+    Reply(Vec<u8>),
+    Copy(Arc<Copy>),
+    Value(Value),
+}
+
+/// What is said for a tier that has no member.
+const NOBODY: Denial = Denial { reason: DenialReason::Open, retry_at: Time::NEVER };
+
+/// The circuits and budgets of one route, as the machine asks for leave.
+struct Doors<'w> {
+    world: &'w World,
+    route: &'w Route,
+}
+
+impl Admission for Doors<'_> {
+    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial> {
+        match tier {
+            Tier::Replica => self.request_replica(turn, now),
+            Tier::Origin => match &self.route.source {
+                Some(source) => source.origin.health().request_permit(now).map(|permit| Grant { node: 0, permit }),
+                None => Err(NOBODY),
+            },
+            Tier::Primary | Tier::Regional | Tier::Local | Tier::Default => {
+                self.world.primary().request_permit(now).map(|permit| Grant { node: 0, permit })
+            }
+        }
+    }
+
+    fn request_repeat(&mut self, now: Time) -> bool {
+        self.world.request_repeat(now)
+    }
+}
+
+impl Doors<'_> {
+    /// The first replica, counted from the `turn`-th, whose circuit gives leave.
+    fn request_replica(&self, turn: u8, now: Time) -> Result<Grant, Denial> {
+        let replicas = self.world.replicas();
+        let mut denial = NOBODY;
+        for offset in 0..replicas.len() {
+            let index = (offset + usize::from(turn)) % replicas.len();
+            match replicas[index].request_permit(now) {
+                Ok(permit) => return Ok(Grant { node: index as u8, permit }),
+                Err(denied) => denial = denied,
+            }
+        }
+        Err(denial)
+    }
+}
+
+impl Job {
+    /// Begins a request; poll it with [`advance`](Self::advance).
+    ///
+    /// `frame` is kept if the request may have to be asked again: give an empty one for a write.
+    pub fn new(world: &World, matter: Matter, frame: Vec<u8>, now: Time) -> Self {
+        let route = world.route(matter.route);
+        let key = &frame[matter.key.start as usize..matter.key.end as usize];
+        let version = (matter.verb.is_some() && route.keeps_local()).then(|| world.local().version(key));
+        Self {
+            request: Request::new(route.plan(matter.way), now),
+            matter,
+            frame,
+            version,
+            begun: now,
+            brought: None,
+        }
+    }
+
+    /// What the request is about.
+    pub fn matter(&self) -> &Matter {
+        &self.matter
+    }
+
+    /// The command's bytes.
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// The command's bytes, to be used again for another.
+    pub fn into_frame(self) -> Vec<u8> {
+        self.frame
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        &self.frame[self.matter.key.start as usize..self.matter.key.end as usize]
+    }
+
+    /// Goes on as far as is possible without waiting.
+    pub fn advance(&mut self, world: &World, now: Time) -> Progress {
+        let route = world.route(self.matter.route);
+        let plan = route.plan(self.matter.way);
+        loop {
+            match self.request.poll_step(plan, &mut Doors { world, route }, now) {
+                Step::Wait(until) => return Progress::Wait(until),
+                Step::End(ending) => return Progress::Done(ending),
+                Step::Look(acceptance) => {
+                    let outcome = self.look(world, acceptance, now);
+                    self.tell(world, plan, outcome, now);
+                }
+                Step::Ask(ask) => match self.recall(world, route, ask, now) {
+                    Some(outcome) => self.tell(world, plan, outcome, now),
+                    None => return Progress::Ask(ask),
+                },
+            }
+        }
+    }
+
+    /// Brings what came back from a node, and goes on.
+    pub fn handle_reply(&mut self, world: &World, outcome: Outcome, reply: &[u8], now: Time) -> Progress {
+        let outcome = self.matter.verb.map_or(outcome, |verb| verb.judge(outcome, reply));
+        if outcome == Outcome::Hit {
+            self.learn(world, reply, now);
+        }
+        self.tell(world, world.route(self.matter.route).plan(self.matter.way), outcome, now);
+        self.advance(world, now)
+    }
+
+    /// Brings a node's reply to keep until the end, and goes on.
+    pub fn handle_kept_reply(&mut self, world: &World, outcome: Outcome, reply: Vec<u8>, now: Time) -> Progress {
+        let progress = self.handle_reply(world, outcome, &reply, now);
+        if let Progress::Done(Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier)) = progress
+            && matches!(tier, Tier::Primary | Tier::Replica | Tier::Regional)
+        {
+            self.brought = Some(Brought::Reply(reply));
+        }
+        progress
+    }
+
+    /// Brings what came of a load, and goes on.
+    pub fn handle_loaded(&mut self, world: &World, outcome: Outcome, value: Option<Value>, now: Time) -> Progress {
+        self.brought = value.map(Brought::Value);
+        self.tell(world, world.route(self.matter.route).plan(self.matter.way), outcome, now);
+        self.advance(world, now)
+    }
+
+    /// Counts the request as ended.
+    pub fn finish(&self, world: &World, ending: Ending, now: Time) {
+        let stats = &world.route(self.matter.route).stats;
+        stats.handle_ended(&self.request, ending, now.since(self.begun));
+        if let (Ending::Value(Tier::Local), Some(Brought::Copy(copy))) = (ending, &self.brought)
+            && now.since(copy.stamp.obtained) > copy.stamp.fresh_for
+        {
+            stats.handle_stale();
+        }
+    }
+
+    /// Appends the reply that the caller is given. `reply` is what the last node said, if it was a node.
+    pub fn render(&self, world: &World, ending: Ending, reply: &[u8], out: &mut Vec<u8>) {
+        match ending {
+            Ending::Unavailable(apology) => apologise(Code::Unavailable, apology, out),
+            Ending::Overloaded(apology) => apologise(Code::Overloaded, apology, out),
+            Ending::OutcomeUnknown(apology) => apologise(Code::OutcomeUnknown, apology, out),
+            Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => match tier {
+                Tier::Primary | Tier::Replica | Tier::Regional => self.render_reply(reply, out),
+                Tier::Local | Tier::Origin | Tier::Default => self.render_value(world, ending, out),
+            },
+        }
+    }
+
+    fn render_reply(&self, reply: &[u8], out: &mut Vec<u8>) {
+        match &self.brought {
+            Some(Brought::Reply(kept)) if reply.is_empty() => out.extend_from_slice(kept),
+            _ => out.extend_from_slice(reply),
+        }
+    }
+
+    fn render_value(&self, world: &World, ending: Ending, out: &mut Vec<u8>) {
+        let Some(verb) = self.matter.verb else {
+            return encode::error(out, "ERR failsoft has no way to answer this command without Redis");
+        };
+        let words = Words::of(&self.frame);
+        let value = match (ending, &self.brought) {
+            (Ending::Absent(_), _) => None,
+            (Ending::Value(Tier::Default), _) => world.route(self.matter.route).default.as_ref(),
+            (_, Some(Brought::Copy(copy))) => copy.value.as_ref(),
+            (_, Some(Brought::Value(value))) => Some(value),
+            (_, Some(Brought::Reply(_)) | None) => None,
+        };
+        match value {
+            Some(value) => verb.answer(words.as_slices(), value, self.matter.protocol, out),
+            None => verb.answer_absent(words.as_slices(), self.matter.protocol, out),
+        }
+    }
+
+    fn tell(&mut self, world: &World, plan: &Plan, outcome: Outcome, now: Time) {
+        let route = world.route(self.matter.route);
+        self.request.handle_outcome(plan, &mut Doors { world, route }, outcome, now, dice());
+    }
+
+    fn look(&mut self, world: &World, acceptance: Acceptance, now: Time) -> Outcome {
+        if self.matter.verb.is_none() {
+            return Outcome::Miss(MissCause::Absent);
+        }
+        match world.local().look(self.key(), acceptance, now) {
+            Err(outcome) => outcome,
+            Ok(found) if found.copy.value.is_none() => Outcome::Miss(MissCause::NoSuchRow),
+            Ok(found) => {
+                self.brought = Some(Brought::Copy(found.copy));
+                Outcome::Hit
+            }
+        }
+    }
+
+    /// What the origin said a moment ago need not be asked again: that there is no such row, or that a row which is
+    /// there lacks the part that was asked for.
+    fn recall(&mut self, world: &World, route: &Route, ask: Ask, now: Time) -> Option<Outcome> {
+        if ask.tier != Tier::Origin || !route.keeps_local() {
+            return None;
+        }
+        let found = world.local().look(self.key(), Acceptance::Fresh, now).ok()?;
+        let outcome = match &found.copy.value {
+            None => Outcome::Miss(MissCause::NoSuchRow),
+            Some(_) if self.asks_for_a_part() && found.age <= route.negative_ttl => {
+                self.brought = Some(Brought::Copy(found.copy));
+                Outcome::Hit
+            }
+            Some(_) => return None,
+        };
+        if let Some(source) = &route.source {
+            source.origin.health().handle_evidence(ask.grant.permit, Evidence::Abandoned, now);
+        }
+        Some(outcome)
+    }
+
+    fn asks_for_a_part(&self) -> bool {
+        match self.matter.verb {
+            Some(Verb::HGet | Verb::HMGet | Verb::GetRange | Verb::StrLen) => true,
+            Some(Verb::Get | Verb::Exists | Verb::HGetAll) | None => false,
+        }
+    }
+
+    /// Keeps a copy of a value that passes by.
+    fn learn(&self, world: &World, reply: &[u8], now: Time) {
+        let (Some(version), Some(verb)) = (self.version, self.matter.verb) else {
+            return;
+        };
+        if world.local().is_recent(self.key(), now) {
+            return;
+        }
+        if let Some(value) = verb.learn(reply) {
+            let stamp = world.route(self.matter.route).stamp(Some(&value), self.begun);
+            world.local().keep(self.key(), Copy { value: Some(value), stamp }, version);
+        }
+    }
+
+    /// Begins a request about which `tier` has already been asked.
+    #[must_use]
+    pub fn having_asked(mut self, world: &World, outcome: Outcome, now: Time) -> Self {
+        let plan = world.route(self.matter.route).plan(self.matter.way);
+        self.request = Request::resume(plan, self.begun, Tier::Primary);
+        self.tell(world, plan, outcome, now);
+        self
+    }
+
+}

@@ -1,0 +1,32 @@
+//! failsoft keeps services answering when Redis is slow, full, moving, split or gone.
+//!
+//! This crate carries out what `failsoft-core` decides: connections to nodes, the local tier, origins, settings and
+//! telemetry. The sidecar is built on it; a Rust program may use it directly.
+//!
+//! A request is a [`job`]: the pure machine of the core with the bytes it must not know. A job runs in a [`world`]
+//! (everything known as of one version of the settings), asks [`node`]s and [`tier`]s, and ends in a reply.
+
+pub mod apology;
+pub mod assemble;
+pub mod clock;
+pub mod delivery;
+pub mod engine;
+mod errand;
+pub mod gather;
+pub mod health;
+pub mod job;
+pub mod node;
+pub mod origin;
+pub mod route;
+pub mod runner;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+pub mod tier;
+pub mod value;
+pub mod verb;
+mod words;
+pub mod world;
+pub mod write_back;
+
+pub use engine::Engine;

@@ -1,0 +1,356 @@
+//! One connection to one node, as its own task sees it: connect, write, read, deliver, give up, begin again.
+//!
+//! The task takes whatever askers have gathered, writes it in one call, finds the boundaries of whatever came back
+//! (never building values), and hands each reply to the place at the head of the queue. Anything that does not fit —
+//! bytes that are not RESP, a reply nobody asked for, a push nobody subscribed to — ends the connection at once: from
+//! there on no reply could be trusted to be the right one.
+//!
+//! A peer that stays silent is given up after twice its timeout, so that a stopped process does not keep what was sent
+//! to it for later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use failsoft_core::circuit::{Evidence, Permit, PermitKind};
+use failsoft_core::outcome::Silence;
+use failsoft_core::refusal::Refusal;
+use failsoft_core::{Outcome, Time};
+use failsoft_resp::encode;
+use failsoft_resp::Limits;
+use failsoft_resp::reply::ReplyScanner;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use super::backoff::Backoff;
+use super::handshake;
+use super::link::{Link, Nobody};
+use super::pending::{Pending, Phase};
+use crate::clock::dice;
+use crate::delivery::Sink;
+
+/// Bytes read at a time.
+const READ_CHUNK: usize = 64 << 10;
+/// A buffer that grew beyond this for one large value is given back.
+const BUFFER_KEPT: usize = 1 << 20;
+/// An idle connection is tried with a PING this often.
+const IDLE_PING: Duration = Duration::from_secs(5);
+/// How often a connection that waits for its circuit looks at it, at least.
+const CIRCUIT_GLANCE: Duration = Duration::from_millis(100);
+
+/// Keeps one connection for as long as its node is wanted.
+pub(super) async fn drive(link: Arc<Link>) {
+    let shutdown = link.shutdown.clone();
+    tokio::select! {
+        () = keep_connected(&link) => {}
+        () = shutdown.begun() => {}
+    }
+    link.handle_closed();
+}
+
+async fn keep_connected(link: &Arc<Link>) {
+    let mut backoff = Backoff::default();
+    loop {
+        match handshake::connect(&link.options).await {
+            Ok(stream) => {
+                backoff.handle_success();
+                link.handle_up();
+                let mut connection = Connection::new(link, stream);
+                let silence = connection.run().await;
+                link.handle_lost(silence, connection.written);
+            }
+            Err(failure) => {
+                link.handle_unreachable(failure);
+                rest(link, backoff.handle_failure(dice())).await;
+            }
+        }
+        await_leave(link).await;
+    }
+}
+
+/// Waits before the next attempt, unless somebody has leave to probe.
+async fn rest(link: &Link, pause: Duration) {
+    tokio::select! {
+        () = sleep(pause) => {}
+        () = link.hurry.notified() => {}
+    }
+}
+
+/// No connection is attempted while the circuit is open: finding out is the background probe's work.
+async fn await_leave(link: &Link) {
+    while link.health.is_open() {
+        tokio::select! {
+            () = link.health.changed() => {}
+            () = link.hurry.notified() => break,
+            () = sleep(CIRCUIT_GLANCE) => {}
+        }
+    }
+    let mut queue = link.queue.lock();
+    if queue.phase == Phase::Down {
+        queue.phase = Phase::Welcoming;
+    }
+}
+
+struct Connection<'l> {
+    link: &'l Arc<Link>,
+    stream: TcpStream,
+    scanner: ReplyScanner,
+    outgoing: Vec<u8>,
+    outgoing_sent: usize,
+    /// Bytes that the socket has taken since the connection was made.
+    written: u64,
+    incoming: Vec<u8>,
+    frames: Vec<usize>,
+    answered: Vec<Pending>,
+    last_read: Time,
+}
+
+impl<'l> Connection<'l> {
+    fn new(link: &'l Arc<Link>, stream: TcpStream) -> Self {
+        let limits = Limits { max_bulk: link.options.max_value, ..Limits::REPLIES };
+        Self {
+            link,
+            stream,
+            scanner: ReplyScanner::new(limits),
+            outgoing: Vec::new(),
+            outgoing_sent: 0,
+            written: 0,
+            incoming: Vec::with_capacity(READ_CHUNK),
+            frames: Vec::new(),
+            answered: Vec::new(),
+            last_read: link.clock.now(),
+        }
+    }
+
+    /// Serves the connection until it is of no more use.
+    async fn run(&mut self) -> Silence {
+        let timer = sleep(IDLE_PING);
+        tokio::pin!(timer);
+        loop {
+            if let Err(silence) = self.write() {
+                return silence;
+            }
+            let due = self.link.clock.instant(self.next_timer());
+            if due < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(due);
+            }
+            let interest = if self.unsent() == 0 { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let done = tokio::select! {
+                biased;
+                ready = self.stream.ready(interest) => match ready {
+                    Ok(ready) if ready.is_readable() || ready.is_read_closed() => self.read(),
+                    Ok(_) => Ok(()),
+                    Err(_) => Err(Silence::ConnectionLost),
+                },
+                () = self.link.work.notified() => Ok(()),
+                () = &mut timer => self.handle_timer(),
+            };
+            if let Err(silence) = done {
+                return silence;
+            }
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        self.outgoing.len() - self.outgoing_sent
+    }
+
+    /// Writes what has gathered, as far as the socket takes it.
+    fn write(&mut self) -> Result<(), Silence> {
+        loop {
+            if self.unsent() == 0 && !self.take_outbox() {
+                return Ok(());
+            }
+            match self.stream.try_write(&self.outgoing[self.outgoing_sent..]) {
+                Ok(sent) => {
+                    self.outgoing_sent += sent;
+                    self.written += sent as u64;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(Silence::ConnectionLost),
+            }
+        }
+    }
+
+    fn take_outbox(&mut self) -> bool {
+        self.outgoing.clear();
+        self.outgoing_sent = 0;
+        if self.outgoing.capacity() > BUFFER_KEPT {
+            self.outgoing = Vec::new();
+        }
+        let mut queue = self.link.queue.lock();
+        std::mem::swap(&mut queue.outbox, &mut self.outgoing);
+        !self.outgoing.is_empty()
+    }
+
+    /// Reads until the socket is empty, delivering as it goes.
+    fn read(&mut self) -> Result<(), Silence> {
+        loop {
+            self.incoming.reserve(READ_CHUNK);
+            let room = self.incoming.capacity() - self.incoming.len();
+            match self.stream.try_read_buf(&mut self.incoming) {
+                Ok(0) => return Err(Silence::ConnectionLost),
+                Ok(read) => {
+                    self.last_read = self.link.clock.now();
+                    self.deliver()?;
+                    if read < room {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(Silence::ConnectionLost),
+            }
+        }
+    }
+
+    /// Delivers every whole reply in the buffer.
+    fn deliver(&mut self) -> Result<(), Silence> {
+        let consumed = self.find_frames();
+        let taken = self.link.queue.lock().take_answered(self.frames.len(), self.written, &mut self.answered);
+        if taken.is_err() {
+            return Err(Silence::ProtocolViolation);
+        }
+        let consumed = consumed?;
+        let mut run = Run { link: self.link, now: self.last_read, epoch: 0, successes: 0, slow: 0 };
+        let mut start = 0;
+        let mut waking: Option<Sink> = None;
+        for (len, pending) in self.frames.drain(..).zip(self.answered.drain(..)) {
+            run.hand_over(&self.incoming[start..start + len], pending, &mut waking);
+            start += len;
+        }
+        run.finish();
+        if let Some(sink) = waking {
+            sink.to.wake();
+        }
+        self.discard(consumed);
+        Ok(())
+    }
+
+    /// Notes the length of every whole reply; returns how many bytes they take together.
+    fn find_frames(&mut self) -> Result<usize, Silence> {
+        let mut end = 0;
+        self.frames.clear();
+        loop {
+            match self.scanner.scan(&self.incoming[end..]) {
+                Ok(Some(len)) if self.incoming[end] != b'>' => {
+                    self.frames.push(len);
+                    end += len;
+                }
+                Ok(None) => return Ok(end),
+                Ok(Some(_)) | Err(_) => return Err(Silence::ProtocolViolation),
+            }
+        }
+    }
+
+    fn discard(&mut self, consumed: usize) {
+        self.incoming.drain(..consumed);
+        if self.incoming.is_empty() && self.incoming.capacity() > BUFFER_KEPT {
+            self.incoming = Vec::with_capacity(READ_CHUNK);
+        }
+    }
+
+    fn next_timer(&self) -> Time {
+        let queue = self.link.queue.lock();
+        let quiet = if queue.abandoned() > 0 {
+            self.last_read + self.stall_bound()
+        } else {
+            self.last_read + IDLE_PING
+        };
+        queue.earliest().min(quiet)
+    }
+
+    fn stall_bound(&self) -> Duration {
+        handshake::patience(&self.link.options) * 2
+    }
+
+    fn handle_timer(&mut self) -> Result<(), Silence> {
+        let now = self.link.clock.now();
+        self.link.handle_overdue(now);
+        let (abandoned, waiting) = {
+            let queue = self.link.queue.lock();
+            (queue.abandoned(), queue.len())
+        };
+        if abandoned > 0 && now.since(self.last_read) >= self.stall_bound() {
+            return Err(Silence::Timeout);
+        }
+        if waiting == 0 && now.since(self.last_read) >= IDLE_PING {
+            self.ping(now);
+        }
+        Ok(())
+    }
+
+    /// Finds a connection whose other end has gone without a word.
+    fn ping(&self, now: Time) {
+        let Ok(permit) = self.link.health.request_permit(now) else {
+            return;
+        };
+        let mut frame = Vec::new();
+        encode::command(&mut frame, [&b"PING"[..]]);
+        let sink = Sink { to: Arc::new(Nobody), ticket: 0 };
+        self.link.queue.lock().push(&frame, sink, permit, now, now + self.link.options.timeout);
+    }
+}
+
+/// One run of replies: what they say about the node is told to the circuit once.
+struct Run<'l> {
+    link: &'l Link,
+    now: Time,
+    epoch: u32,
+    successes: u32,
+    slow: u32,
+}
+
+impl Run<'_> {
+    fn hand_over(&mut self, reply: &[u8], pending: Pending, waking: &mut Option<Sink>) {
+        let Some(sink) = pending.sink else {
+            self.link.stats.late.increment();
+            return;
+        };
+        let took = self.now.since(pending.asked);
+        self.link.stats.latency.observe(took);
+        let outcome = outcome_of(reply);
+        if let Outcome::Refused(refusal) = outcome {
+            self.link.stats.refusals.increment(refusal.name());
+            self.link.health.handle_evidence(pending.permit, outcome.evidence(), self.now);
+        } else {
+            self.count(pending.permit, took);
+        }
+        sink.to.deliver(sink.ticket, outcome, reply, self.now);
+        match waking {
+            Some(last) if Arc::ptr_eq(&last.to, &sink.to) => {}
+            _ => {
+                if let Some(last) = waking.replace(sink) {
+                    last.to.wake();
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, permit: Permit, took: Duration) {
+        if permit.kind == PermitKind::Probe {
+            self.link.health.handle_evidence(permit, Evidence::Success, self.now);
+            return;
+        }
+        if permit.epoch != self.epoch {
+            self.finish();
+            self.epoch = permit.epoch;
+        }
+        self.successes += 1;
+        self.slow += u32::from(took > self.link.slow_call);
+    }
+
+    fn finish(&mut self) {
+        if self.successes > 0 {
+            self.link.health.handle_successes(self.epoch, self.successes, self.slow, self.now);
+            self.successes = 0;
+            self.slow = 0;
+        }
+    }
+}
+
+fn outcome_of(reply: &[u8]) -> Outcome {
+    match reply {
+        [b'-', text @ ..] => Outcome::Refused(Refusal::from_error(text.trim_ascii_end())),
+        _ => Outcome::Hit,
+    }
+}

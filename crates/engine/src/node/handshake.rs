@@ -1,0 +1,120 @@
+//! The first words on a new connection: who we are, which database, and whether anybody is there.
+//!
+//! A TCP connection proves nothing: the kernel accepts it for a stopped process, and Redis accepts one only to say that
+//! it has too many. So the handshake always ends with a PING whose reply is awaited.
+
+use std::fmt;
+use std::time::Duration;
+
+use failsoft_core::outcome::Failure;
+use failsoft_core::refusal::{Health, Refusal};
+use failsoft_resp::encode;
+use failsoft_resp::limits::Limits;
+use failsoft_resp::reply::{self, Head, ReplyScanner};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::NodeOptions;
+
+/// Bytes of reply that a handshake may bring.
+const REPLY_BOUND: usize = 64 << 10;
+
+/// Who failsoft is to a node. Never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// ACL user; the default user if there is only a password.
+    pub username: Option<String>,
+    /// Password; without one there is no `AUTH`.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let password = if self.password.is_some() { "set" } else { "none" };
+        f.debug_struct("Credentials").field("username", &self.username).field("password", &password).finish()
+    }
+}
+
+/// Connects and shakes hands, within the node's connect timeout.
+pub(super) async fn connect(options: &NodeOptions) -> Result<TcpStream, Failure> {
+    timeout(options.connect_timeout, connect_unbounded(options)).await.unwrap_or(Err(Failure::ConnectTimeout))
+}
+
+async fn connect_unbounded(options: &NodeOptions) -> Result<TcpStream, Failure> {
+    let mut stream = TcpStream::connect((options.host.as_str(), options.port)).await.map_err(|error| failure(&error))?;
+    stream.set_nodelay(true).map_err(|error| failure(&error))?;
+    let (greeting, replies) = greeting(options);
+    stream.write_all(&greeting).await.map_err(|error| failure(&error))?;
+    read_replies(&mut stream, replies).await?;
+    Ok(stream)
+}
+
+fn greeting(options: &NodeOptions) -> (Vec<u8>, usize) {
+    let mut bytes = Vec::new();
+    let mut replies = 1;
+    if let Some(password) = &options.credentials.password {
+        match &options.credentials.username {
+            Some(username) => encode::command(&mut bytes, [&b"AUTH"[..], username.as_bytes(), password.as_bytes()]),
+            None => encode::command(&mut bytes, [&b"AUTH"[..], password.as_bytes()]),
+        }
+        replies += 1;
+    }
+    if options.database != 0 {
+        encode::command(&mut bytes, [&b"SELECT"[..], options.database.to_string().as_bytes()]);
+        replies += 1;
+    }
+    encode::command(&mut bytes, [&b"PING"[..]]);
+    (bytes, replies)
+}
+
+async fn read_replies(stream: &mut TcpStream, count: usize) -> Result<(), Failure> {
+    let mut buffer = Vec::new();
+    let mut scanner = ReplyScanner::new(Limits::default());
+    let mut seen = 0;
+    let mut start = 0;
+    while seen < count {
+        match scanner.scan(&buffer[start..]) {
+            Ok(Some(len)) => {
+                judge(&buffer[start..start + len])?;
+                start += len;
+                seen += 1;
+            }
+            Ok(None) if buffer.len() < REPLY_BOUND => {
+                let read = stream.read_buf(&mut buffer).await.map_err(|error| failure(&error))?;
+                if read == 0 {
+                    return Err(Failure::ConnectRefused);
+                }
+            }
+            Ok(None) | Err(_) => return Err(Failure::Unreachable),
+        }
+    }
+    Ok(())
+}
+
+/// A node that is loading or busy is connected all the same: its replies will say how it is.
+fn judge(reply: &[u8]) -> Result<(), Failure> {
+    let Some(Head::Error(text)) = reply::head(reply) else {
+        return Ok(());
+    };
+    match Refusal::from_error(text) {
+        refusal @ Refusal::MaxClients => Err(Failure::Handshake(refusal)),
+        refusal if refusal.health() == Health::Sick => Ok(()),
+        refusal => Err(Failure::Handshake(refusal)),
+    }
+}
+
+fn failure(error: &std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused
+        | std::io::ErrorKind::ConnectionReset
+        | std::io::ErrorKind::BrokenPipe => Failure::ConnectRefused,
+        std::io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+        _ => Failure::Unreachable,
+    }
+}
+
+/// How long a probe or handshake may take at most, given the node's timeouts.
+pub(super) fn patience(options: &NodeOptions) -> Duration {
+    options.connect_timeout.max(options.timeout)
+}

@@ -1,0 +1,185 @@
+//! One Redis process: where it is, how it is, and the connections to it.
+//!
+//! A node owns one set of connections per worker thread, so that no thread ever waits for another's socket. What all
+//! threads learn about the node flows together in its [`Health`].
+
+mod backoff;
+mod driver;
+mod handshake;
+mod link;
+mod pending;
+pub mod probe;
+mod stats;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use failsoft_core::circuit::{CircuitSettings, Denial, Evidence, Permit};
+use failsoft_core::outcome::Failure;
+use failsoft_core::{Outcome, Tier, Time};
+
+pub use self::handshake::Credentials;
+pub use self::link::Link;
+pub use self::stats::NodeStats;
+use crate::clock::Clock;
+use crate::delivery::Sink;
+use crate::health::Health;
+use crate::shutdown::Shutdown;
+
+
+
+/// Where a node is and how it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeOptions {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Who failsoft is to the node.
+    pub credentials: Credentials,
+    /// The database that is selected on every connection.
+    pub database: u32,
+    /// Bound on name resolution, connecting and the handshake together.
+    pub connect_timeout: Duration,
+    /// Bound on one reply; a connection silent for twice as long is given up.
+    pub timeout: Duration,
+    /// Connections per worker.
+    pub connections: usize,
+    /// Bound on requests in flight on one connection.
+    pub max_pending: usize,
+    /// Bound on one reply's bulk, in bytes.
+    pub max_value: usize,
+    /// How often the background probe looks.
+    pub probe_interval: Duration,
+    /// The key that the background probe writes and reads.
+    pub probe_key: String,
+}
+
+/// One Redis process.
+pub struct Node {
+    name: Arc<str>,
+    tier: Tier,
+    options: NodeOptions,
+    circuit: CircuitSettings,
+    health: Arc<Health>,
+    stats: Arc<NodeStats>,
+    links: Box<[Arc<Link>]>,
+    next_link: AtomicUsize,
+    shutdown: Shutdown,
+}
+
+impl Node {
+    /// A node with connections for `workers` threads; each connects when it is first asked or started.
+    pub fn new(tier: Tier, options: NodeOptions, circuit: CircuitSettings, clock: Clock, workers: usize) -> Self {
+        let name: Arc<str> = format!("{}:{}", options.host, options.port).into();
+        let health = Arc::new(Health::new(name.clone(), circuit.clone(), clock));
+        let stats = Arc::new(NodeStats::default());
+        let shutdown = Shutdown::default();
+        let slow_call = circuit.slow_call;
+        let links = (0..workers.max(1) * options.connections.max(1))
+            .map(|_| {
+                Arc::new(Link::new(options.clone(), slow_call, clock, health.clone(), stats.clone(), shutdown.clone()))
+            })
+            .collect();
+        Self { name, tier, options, circuit, health, stats, links, next_link: AtomicUsize::new(0), shutdown }
+    }
+
+    /// `host:port`, for logs, labels and `explain`.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The tier the node serves in.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// Where it is and how it is spoken to.
+    pub fn options(&self) -> &NodeOptions {
+        &self.options
+    }
+
+    /// When it counts as sick.
+    pub fn circuit(&self) -> &CircuitSettings {
+        &self.circuit
+    }
+
+    /// How it is.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// What has been counted about it.
+    pub fn stats(&self) -> &Arc<NodeStats> {
+        &self.stats
+    }
+
+    /// Leave to ask it.
+    pub fn request_permit(&self, now: Time) -> Result<Permit, Denial> {
+        self.health.request_permit(now)
+    }
+
+    /// Sends `frame` (one or more whole commands that together have one reply to deliver) on a connection of `worker`.
+    ///
+    /// If this returns an error nothing was sent and nothing will be delivered; the circuit has been told.
+    pub fn ask(&self, worker: usize, frame: &[u8], ask: Question) -> Result<(), Failure> {
+        let permit = ask.permit;
+        self.link(worker).submit(frame, ask).inspect_err(|failure| self.handle_unsent(permit, *failure))
+    }
+
+    /// Begins connecting the connections of `worker`, so that the first request does not have to wait.
+    pub fn start(&self, worker: usize) {
+        let per_worker = self.options.connections.max(1);
+        for link in self.links.iter().skip(worker * per_worker).take(per_worker) {
+            link.start();
+        }
+    }
+
+    /// Ends every connection and the background probe, at once.
+    pub fn close(&self) {
+        self.shutdown.begin();
+    }
+
+    /// Requests in flight on all connections.
+    pub fn pending(&self) -> usize {
+        self.links.iter().map(|link| link.pending()).sum()
+    }
+
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    fn link(&self, worker: usize) -> &Arc<Link> {
+        let per_worker = self.options.connections.max(1);
+        let turn = if per_worker == 1 { 0 } else { self.next_link.fetch_add(1, Ordering::Relaxed) % per_worker };
+        &self.links[(worker * per_worker + turn) % self.links.len()]
+    }
+
+    /// While a node comes back, a thread whose connection is not there yet has learned nothing about the node.
+    fn handle_unsent(&self, permit: Permit, failure: Failure) {
+        let evidence = match failure {
+            Failure::Disconnected if !self.health.is_closed() => Evidence::Abandoned,
+            _ => Outcome::Failed(failure).evidence(),
+        };
+        self.health.handle_evidence(permit, evidence, self.health.now());
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What goes with a frame that is sent to a node.
+pub struct Question {
+    /// Where the answer goes.
+    pub sink: Sink,
+    /// The circuit's leave, to which the outcome is credited.
+    pub permit: Permit,
+    /// When the asker stops waiting.
+    pub by: Time,
+    /// When it was asked.
+    pub asked: Time,
+}

@@ -1,0 +1,156 @@
+//! The background probe: is the node's data path well, not merely its event loop?
+//!
+//! A PING can be answered over a data path that is not (a full disk, a loading data set, a replica cut off from its
+//! primary), so the probe also reads a key and, on a primary, writes it. It runs on a connection of its own, so that it
+//! sees what a newcomer would see, and it is the only thing that spends time on a node whose circuit is open.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use failsoft_core::Tier;
+use failsoft_core::circuit::ProbeResult;
+use failsoft_core::outcome::{Failure, Silence};
+use failsoft_core::refusal::{Health as Condition, Refusal};
+use failsoft_resp::encode;
+use failsoft_resp::limits::Limits;
+use failsoft_resp::reply::{self, Head, ReplyScanner};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::Node;
+use super::handshake;
+use super::stats::Writable;
+use crate::clock::dice;
+
+/// How often a node whose circuit is open is looked at, at least.
+const OPEN_INTERVAL: Duration = Duration::from_millis(250);
+/// How long the key of the probe lives after the last probe, in milliseconds.
+const KEY_TTL_MS: &[u8] = b"60000";
+/// Bytes that a probe may be answered with.
+const REPLY_BOUND: usize = 64 << 10;
+
+/// Probes a node until it is closed or forgotten.
+pub async fn probe_forever(watched: Weak<Node>) {
+    let mut stream = None;
+    while let Some(node) = watched.upgrade() {
+        let shutdown = node.shutdown().clone();
+        let verdict = probe(&node, &mut stream).await;
+        node.stats().probes.increment(verdict.name());
+        node.health().handle_probe(verdict.result(), node.health().now());
+        let pause = pause(&node);
+        drop(node);
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = shutdown.begun() => return,
+        }
+    }
+}
+
+/// What one probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Well,
+    Refused(Refusal),
+    Failed(Failure),
+    Silent(Silence),
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Refused(refusal) => refusal.name(),
+            Self::Failed(failure) => failure.name(),
+            Self::Silent(silence) => silence.name(),
+        }
+    }
+
+    fn result(self) -> ProbeResult {
+        match self {
+            Self::Well => ProbeResult::Answered,
+            Self::Refused(_) | Self::Failed(_) | Self::Silent(_) => ProbeResult::Failed,
+        }
+    }
+}
+
+/// Half to one and a half of the interval, so that sidecars do not probe in step.
+fn pause(node: &Node) -> Duration {
+    let interval = node.options().probe_interval;
+    let interval = if node.health().is_open() { interval.min(OPEN_INTERVAL) } else { interval };
+    interval.mul_f64(0.5 + (dice() % 1_000) as f64 / 1_000.0)
+}
+
+async fn probe(node: &Node, stream: &mut Option<TcpStream>) -> Verdict {
+    let connected = match stream.take() {
+        Some(connected) => connected,
+        None => match handshake::connect(node.options()).await {
+            Ok(connected) => connected,
+            Err(failure) => return Verdict::Failed(failure),
+        },
+    };
+    match timeout(node.options().timeout, exchange(node, connected)).await {
+        Err(_) => Verdict::Silent(Silence::Timeout),
+        Ok(Err(silence)) => Verdict::Silent(silence),
+        Ok(Ok((connected, verdict))) => {
+            *stream = Some(connected);
+            verdict
+        }
+    }
+}
+
+async fn exchange(node: &Node, mut stream: TcpStream) -> Result<(TcpStream, Verdict), Silence> {
+    let key = node.options().probe_key.as_bytes();
+    let mut request = Vec::new();
+    encode::command(&mut request, [&b"PING"[..]]);
+    encode::command(&mut request, [&b"GET"[..], key]);
+    let writes = node.tier() == Tier::Primary;
+    if writes {
+        encode::command(&mut request, [&b"SET"[..], key, b"probe", b"PX", KEY_TTL_MS]);
+    }
+    stream.write_all(&request).await.map_err(|_| Silence::ConnectionLost)?;
+    let refusals = read_refusals(&mut stream, if writes { 3 } else { 2 }).await?;
+    if writes {
+        note_writable(node, refusals[2]);
+    }
+    let sick = refusals.into_iter().flatten().find(|refusal| refusal.health() != Condition::Well);
+    Ok((stream, sick.map_or(Verdict::Well, Verdict::Refused)))
+}
+
+fn note_writable(node: &Node, refusal: Option<Refusal>) {
+    let writable = if refusal.is_some() { Writable::No } else { Writable::Yes };
+    let before = node.stats().writable();
+    node.stats().set_writable(writable);
+    match (before, refusal) {
+        (Some(false), None) => tracing::info!(node = %node.name(), "takes writes again"),
+        (Some(true) | None, Some(refusal)) => tracing::warn!(node = %node.name(), %refusal, "refuses writes"),
+        (Some(true) | None, None) | (Some(false), Some(_)) => {}
+    }
+}
+
+/// Reads `count` replies; for each, the refusal it was, if it was one.
+async fn read_refusals(stream: &mut TcpStream, count: usize) -> Result<Vec<Option<Refusal>>, Silence> {
+    let mut refusals = Vec::with_capacity(count);
+    let mut buffer = Vec::new();
+    let mut start = 0;
+    let mut scanner = ReplyScanner::new(Limits::default());
+    while refusals.len() < count {
+        match scanner.scan(&buffer[start..]).map_err(|_| Silence::ProtocolViolation)? {
+            Some(len) => {
+                refusals.push(match reply::head(&buffer[start..start + len]) {
+                    Some(Head::Error(text)) => Some(Refusal::from_error(text)),
+                    _ => None,
+                });
+                start += len;
+            }
+            None if buffer.len() > REPLY_BOUND => return Err(Silence::ProtocolViolation),
+            None => {
+                let read = stream.read_buf(&mut buffer).await.map_err(|_| Silence::ConnectionLost)?;
+                if read == 0 {
+                    return Err(Silence::ConnectionLost);
+                }
+            }
+        }
+    }
+    Ok(refusals)
+}

@@ -1,0 +1,57 @@
+//! What is counted about one node.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::telemetry::counter::{Counter, CounterMap};
+use crate::telemetry::histogram::Histogram;
+
+/// Counters of one node, shared by all its connections.
+#[derive(Debug, Default)]
+pub struct NodeStats {
+    /// Connections that are open and through their handshake.
+    pub connections: AtomicU64,
+    /// Connections that were opened.
+    pub connects: Counter,
+    /// Attempts to connect that failed, by reason.
+    pub connect_failures: CounterMap,
+    /// Connections that were lost or given up, by reason.
+    pub disconnects: CounterMap,
+    /// Error replies, by Redis' word.
+    pub refusals: CounterMap,
+    /// Requests that were not answered, by reason.
+    pub silences: CounterMap,
+    /// Requests turned away because too many were in flight.
+    pub queue_full: Counter,
+    /// Replies that came after their asker had stopped waiting.
+    pub late: Counter,
+    /// Background probes, by result.
+    pub probes: CounterMap,
+    /// Time from asking to the reply, in seconds.
+    pub latency: Histogram,
+    /// 0 until a probe has tried to write, then one more than [`Writable`].
+    writable: AtomicU64,
+}
+
+impl NodeStats {
+    /// Notes whether the node takes writes.
+    pub fn set_writable(&self, writable: Writable) {
+        self.writable.store(writable as u64 + 1, Ordering::Relaxed);
+    }
+
+    /// Whether the node took the last background probe's write; `None` before the first.
+    pub fn writable(&self) -> Option<bool> {
+        match self.writable.load(Ordering::Relaxed) {
+            0 => None,
+            value => Some(value == Writable::Yes as u64 + 1),
+        }
+    }
+}
+
+/// Whether a node takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writable {
+    /// It refused one.
+    No = 0,
+    /// It took one.
+    Yes = 1,
+}

@@ -1,0 +1,85 @@
+//! One route, compiled: what is needed to route a request, and nothing that has to be looked up again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use failsoft_core::plan::Plan;
+use failsoft_core::role::Role;
+use failsoft_core::stale::Stamp;
+use failsoft_core::{Tier, Time};
+
+use crate::origin::Query;
+use crate::telemetry::route::RouteStats;
+use crate::tier::origin::OriginTier;
+use crate::value::Value;
+
+/// A key pattern's role, plans and sources.
+pub struct Route {
+    /// The name in settings, logs and labels.
+    pub name: Arc<str>,
+    /// What the keys are for.
+    pub role: Role,
+    /// How a read goes that any tier can answer.
+    pub through: Plan,
+    /// How a read goes that only nodes can answer.
+    pub nodes: Plan,
+    /// How a write goes.
+    pub write: Plan,
+    /// Where values are made.
+    pub source: Option<Source>,
+    /// What is served when all else has failed.
+    pub default: Option<Value>,
+    /// Time to live of what is written back to Redis.
+    pub ttl: Duration,
+    /// For how long a local copy is fresh.
+    pub fresh_for: Duration,
+    /// For how long "there is no such row" is remembered.
+    pub negative_ttl: Duration,
+    /// What has been counted.
+    pub stats: Arc<RouteStats>,
+}
+
+/// An origin, and what it is asked.
+pub struct Source {
+    /// The origin.
+    pub origin: Arc<OriginTier>,
+    /// The statement or path, with the key's parameters in it.
+    pub query: Query,
+}
+
+/// Which of a route's plans a command follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A read that failsoft can answer by itself, from any tier.
+    Through,
+    /// A read that only a node can answer.
+    Nodes,
+    /// Anything else: asked of the primary, once.
+    Write,
+}
+
+impl Route {
+    /// How a request on `way` goes.
+    pub fn plan(&self, way: Way) -> &Plan {
+        match way {
+            Way::Through => &self.through,
+            Way::Nodes => &self.nodes,
+            Way::Write => &self.write,
+        }
+    }
+
+    /// Whether reads may be answered by anything but Redis as it is.
+    pub fn reads_through(&self) -> bool {
+        self.through.tiers.iter().any(|tier| tier != Tier::Primary)
+    }
+
+    /// Whether copies are kept in local memory.
+    pub fn keeps_local(&self) -> bool {
+        self.through.tiers.contains(Tier::Local)
+    }
+
+    /// The stamp of a copy of `value` obtained at `obtained`.
+    pub fn stamp(&self, value: Option<&Value>, obtained: Time) -> Stamp {
+        Stamp { obtained, fresh_for: if value.is_some() { self.fresh_for } else { self.negative_ttl } }
+    }
+}

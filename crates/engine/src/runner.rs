@@ -1,0 +1,98 @@
+//! Carries a job out to its end, in a task of its own: the way of every request that the first question did not
+//! settle.
+
+use std::sync::Arc;
+
+use failsoft_core::Tier;
+use failsoft_core::outcome::Failure;
+use failsoft_core::request::{Ask, Ending};
+use failsoft_core::Time;
+use tokio::time::sleep_until;
+
+use crate::clock::Clock;
+use crate::delivery::{Delivered, not_sent, waiter};
+use crate::errand::Errand;
+use crate::job::{Job, Progress};
+use crate::node::{Node, Question};
+use crate::world::World;
+
+/// Where a job runs: in which world, on whose connections, by which clock.
+#[derive(Clone)]
+pub struct Context {
+    /// What is known.
+    pub world: Arc<World>,
+    /// Whose connections are used.
+    pub worker: usize,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl Context {
+    /// Carries `job` on from `progress` to its end and counts it; render the reply from the job and the ending.
+    pub async fn run(&self, job: &mut Job, mut progress: Progress) -> Ending {
+        loop {
+            progress = match progress {
+                Progress::Done(ending) => {
+                    job.finish(&self.world, ending, self.clock.now());
+                    return ending;
+                }
+                Progress::Wait(until) => {
+                    sleep_until(self.clock.instant(until)).await;
+                    job.advance(&self.world, self.clock.now())
+                }
+                Progress::Ask(ask) => self.ask(job, ask).await,
+            };
+        }
+    }
+
+    /// Carries `job` out from its beginning and appends the reply.
+    pub async fn run_whole(&self, mut job: Job, out: &mut Vec<u8>) -> Ending {
+        let progress = job.advance(&self.world, self.clock.now());
+        let ending = self.run(&mut job, progress).await;
+        job.render(&self.world, ending, &[], out);
+        ending
+    }
+
+    async fn ask(&self, job: &mut Job, ask: Ask) -> Progress {
+        match ask.tier {
+            Tier::Origin => self.load(job, ask).await,
+            Tier::Primary | Tier::Replica | Tier::Regional | Tier::Local | Tier::Default => {
+                let delivered = self.ask_node(self.node(ask), job.frame(), ask).await;
+                job.handle_kept_reply(&self.world, delivered.outcome, delivered.reply, self.clock.now())
+            }
+        }
+    }
+
+    /// The node that `ask` is for.
+    pub fn node(&self, ask: Ask) -> &Arc<Node> {
+        match ask.tier {
+            Tier::Replica => &self.world.replicas()[usize::from(ask.grant.node)],
+            Tier::Primary | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => self.world.primary(),
+        }
+    }
+
+    async fn ask_node(&self, node: &Node, frame: &[u8], ask: Ask) -> Delivered {
+        let (sink, delivered) = waiter();
+        let question = Question { sink, permit: ask.grant.permit, by: ask.by, asked: self.clock.now() };
+        match node.ask(self.worker, frame, question) {
+            Ok(()) => delivered.await,
+            Err(failure) => not_sent(failure),
+        }
+    }
+
+    async fn load(&self, job: &mut Job, ask: Ask) -> Progress {
+        let matter = job.matter();
+        let Some(source) = &self.world.route(matter.route).source else {
+            let failed = failsoft_core::Outcome::Failed(Failure::OriginError);
+            return job.handle_loaded(&self.world, failed, None, self.clock.now());
+        };
+        let errand = Errand::new(self.world.clone(), self.worker, matter.route, job.key());
+        let loaded = source.origin.load(errand, ask.grant.permit, ask.by).await;
+        job.handle_loaded(&self.world, loaded.outcome, loaded.value, self.clock.now())
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,272 @@
+//! The local tier: copies of values in this process' memory, bounded in bytes, each with its age.
+//!
+//! Copies are kept as they pass by and looked at when Redis cannot answer. Time to live is not the store's business:
+//! each copy carries its stamp, and whether it is too old is judged by who asks, because serving something old is
+//! sometimes right.
+//!
+//! Serving something invalidated never is. A write that passes by removes the copy, and a copy that was already on its
+//! way when the write passed must not be kept after it. So every key has a version (shared with a few others: a clash
+//! costs a copy, never correctness) that each invalidation raises before it removes; whoever keeps a copy names the
+//! version under which it was asked for, and the copy goes again if the version has moved.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use failsoft_core::stale::{Acceptance, Freshness, Stamp};
+use failsoft_core::{Outcome, Time};
+use failsoft_core::outcome::MissCause;
+use foldhash::quality::RandomState;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use std::hash::BuildHasher;
+
+use crate::telemetry::counter::Counter;
+use crate::value::Value;
+
+/// Versions, shared between keys by hash.
+const VERSIONS: usize = 1 << 14;
+/// What one copy costs beyond its key and payload: the store's slot, the allocations' headers. Measured, rounded up.
+const OVERHEAD: usize = 160;
+/// Copies are at least this large on average when the store sizes its tables.
+const TYPICAL_WEIGHT: u64 = 256;
+
+/// A copy of what an authoritative tier answered.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// The value; `None` if the origin said that there is none.
+    pub value: Option<Value>,
+    /// When it was obtained and how long it is fresh.
+    pub stamp: Stamp,
+}
+
+/// What was found, with its age.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The copy.
+    pub copy: Arc<Copy>,
+    /// Time since it was obtained.
+    pub age: Duration,
+}
+
+/// The version under which a value was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    slot: usize,
+    version: u64,
+}
+
+/// The local tier.
+pub struct Local {
+    cache: Option<Cache<Box<[u8]>, Arc<Copy>, Weigh, RandomState>>,
+    hasher: RandomState,
+    versions: Box<[AtomicU64]>,
+    max_entry: usize,
+    capacity: u64,
+    stats: LocalStats,
+}
+
+/// What has been counted about the local tier.
+#[derive(Debug, Default)]
+pub struct LocalStats {
+    /// Looks that found a copy fresh enough.
+    pub hits: Counter,
+    /// Looks that found a copy beyond its time to live, within the budget.
+    pub stale_hits: Counter,
+    /// Looks that found nothing, or something too old.
+    pub misses: Counter,
+    /// Copies kept.
+    pub kept: Counter,
+    /// Copies not kept because a write had passed, or because they were too large.
+    pub refused: Counter,
+    /// Copies removed because a write passed.
+    pub invalidated: Counter,
+}
+
+#[derive(Clone)]
+struct Weigh;
+
+impl Weighter<Box<[u8]>, Arc<Copy>> for Weigh {
+    fn weight(&self, key: &Box<[u8]>, copy: &Arc<Copy>) -> u64 {
+        (key.len() + copy.value.as_ref().map_or(0, Value::payload_len) + OVERHEAD) as u64
+    }
+}
+
+impl Local {
+    /// A tier of `capacity` bytes, keeping no copy with a payload beyond `max_entry` bytes. No capacity, no tier.
+    pub fn new(capacity: u64, max_entry: usize) -> Self {
+        let hasher = RandomState::default();
+        let items = usize::try_from(capacity / TYPICAL_WEIGHT).unwrap_or(usize::MAX).max(16);
+        let cache = (capacity > 0).then(|| {
+            Cache::with(items, capacity, Weigh, hasher.clone(), quick_cache::sync::DefaultLifecycle::default())
+        });
+        let versions = (0..VERSIONS).map(|_| AtomicU64::new(0)).collect();
+        Self { cache, hasher, versions, max_entry, capacity, stats: LocalStats::default() }
+    }
+
+    /// Looks for a copy that satisfies `acceptance`.
+    pub fn look(&self, key: &[u8], acceptance: Acceptance, now: Time) -> Result<Found, Outcome> {
+        let Some(copy) = self.cache.as_ref().and_then(|cache| cache.get(key)) else {
+            self.stats.misses.increment();
+            return Err(Outcome::Miss(MissCause::Absent));
+        };
+        match copy.stamp.judge(acceptance, now) {
+            Freshness::Fresh { age } => {
+                self.stats.hits.increment();
+                Ok(Found { copy, age })
+            }
+            Freshness::Stale { age } if copy.value.is_some() => {
+                self.stats.stale_hits.increment();
+                Ok(Found { copy, age })
+            }
+            // "There was no such row" is not worth repeating beyond its time.
+            Freshness::Stale { .. } | Freshness::TooOld => {
+                self.stats.misses.increment();
+                Err(Outcome::Miss(MissCause::TooOld))
+            }
+        }
+    }
+
+    /// Whether a copy of `key` was obtained less than half its fresh time ago, so that another need not be kept.
+    pub fn is_recent(&self, key: &[u8], now: Time) -> bool {
+        let Some(cache) = &self.cache else {
+            return true;
+        };
+        cache.get(key).is_some_and(|copy| {
+            copy.value.is_some() && now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2
+        })
+    }
+
+    /// The version of `key` now, to be named when a value asked for now is kept.
+    pub fn version(&self, key: &[u8]) -> Version {
+        let slot = self.hasher.hash_one(key) as usize % VERSIONS;
+        Version { slot, version: self.versions[slot].load(Ordering::Acquire) }
+    }
+
+    /// Whether no write has passed since `version` was taken.
+    pub fn is_current(&self, version: Version) -> bool {
+        self.versions[version.slot].load(Ordering::Acquire) == version.version
+    }
+
+    /// Keeps a copy of what was asked for under `version`, unless a write has passed since.
+    pub fn keep(&self, key: &[u8], copy: Copy, version: Version) {
+        let Some(cache) = &self.cache else {
+            return;
+        };
+        let too_large = copy.value.as_ref().is_some_and(|value| value.payload_len() > self.max_entry);
+        if too_large || !self.is_current(version) {
+            self.stats.refused.increment();
+            return;
+        }
+        cache.insert(key.into(), Arc::new(copy));
+        if self.is_current(version) {
+            self.stats.kept.increment();
+        } else {
+            cache.remove(key);
+            self.stats.refused.increment();
+        }
+    }
+
+    /// A write to `key` passes: its copy goes, and one that is on its way will not be kept.
+    pub fn invalidate(&self, key: &[u8]) {
+        let slot = self.hasher.hash_one(key) as usize % VERSIONS;
+        self.versions[slot].fetch_add(1, Ordering::AcqRel);
+        if self.cache.as_ref().is_some_and(|cache| cache.remove(key).is_some()) {
+            self.stats.invalidated.increment();
+        }
+    }
+
+    /// Everything has been invalidated.
+    pub fn clear(&self) {
+        for version in &self.versions {
+            version.fetch_add(1, Ordering::AcqRel);
+        }
+        if let Some(cache) = &self.cache {
+            self.stats.invalidated.add(cache.len() as u64);
+            cache.clear();
+        }
+    }
+
+    /// Bytes in use, by the tier's own reckoning.
+    pub fn bytes(&self) -> u64 {
+        self.cache.as_ref().map_or(0, Cache::weight)
+    }
+
+    /// Copies kept now.
+    pub fn entries(&self) -> usize {
+        self.cache.as_ref().map_or(0, Cache::len)
+    }
+
+    /// The bound on [`bytes`](Self::bytes).
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> &LocalStats {
+        &self.stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn copy(text: &'static str) -> Copy {
+        let value = Some(Value::Raw(Bytes::from_static(text.as_bytes())));
+        Copy { value, stamp: Stamp { obtained: Time::ZERO, fresh_for: MINUTE } }
+    }
+
+    #[test]
+    fn a_copy_asked_for_before_a_write_is_not_kept_after_it() {
+        let local = Local::new(1 << 20, 1 << 10);
+        let version = local.version(b"k");
+        local.invalidate(b"k");
+        local.keep(b"k", copy("old"), version);
+        assert!(local.look(b"k", Acceptance::Fresh, Time::ZERO).is_err());
+        local.keep(b"k", copy("new"), local.version(b"k"));
+        assert!(local.look(b"k", Acceptance::Fresh, Time::ZERO).is_ok());
+    }
+
+    #[test]
+    fn clearing_voids_what_is_on_its_way() {
+        let local = Local::new(1 << 20, 1 << 10);
+        let version = local.version(b"k");
+        local.clear();
+        local.keep(b"k", copy("old"), version);
+        assert_eq!(local.entries(), 0);
+    }
+
+    #[test]
+    fn bytes_stay_within_the_capacity_whatever_is_kept() {
+        let local = Local::new(64 << 10, 1 << 10);
+        for i in 0..10_000_u32 {
+            let key = i.to_be_bytes();
+            local.keep(&key, copy("some value of some length"), local.version(&key));
+            assert!(local.bytes() <= local.capacity());
+        }
+        assert!(local.entries() > 50);
+    }
+
+    #[test]
+    fn too_large_an_entry_is_not_kept() {
+        let local = Local::new(1 << 20, 4);
+        local.keep(b"k", copy("12345"), local.version(b"k"));
+        assert_eq!(local.entries(), 0);
+        local.keep(b"k", copy("1234"), local.version(b"k"));
+        assert_eq!(local.entries(), 1);
+    }
+
+    #[test]
+    fn an_absence_is_never_served_stale() {
+        let local = Local::new(1 << 20, 1 << 10);
+        let absence = Copy { value: None, stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(5) } };
+        local.keep(b"k", absence, local.version(b"k"));
+        assert!(local.look(b"k", Acceptance::StaleUpTo(MINUTE), Time::from_millis(4_000)).is_ok());
+        assert!(local.look(b"k", Acceptance::StaleUpTo(MINUTE), Time::from_millis(6_000)).is_err());
+    }
+}

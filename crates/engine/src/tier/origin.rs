@@ -1,0 +1,400 @@
+//! The origin tier: one database or service, with everything that keeps it from being melted.
+//!
+//! A load goes through four hands: the *circuit* (is the origin there at all?), *coalescing* (is somebody loading this
+//! key already?), the *guard* (may one more load start now?), and only then the origin. Loads run in tasks of their
+//! own: an asker who gives up does not abort a load that others wait for, and what was loaded is kept even if nobody
+//! waits any more.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use failsoft_core::circuit::{CircuitSettings, Evidence, Permit};
+use failsoft_core::flights::{Boarding, FlightId, Flights, Seat};
+use failsoft_core::guard::{Admission, Guard, GuardSettings, GuardStats, LoadPermit, LoadResult, ShedReason, Ticket, Want};
+use failsoft_core::outcome::{Failure, MissCause};
+use failsoft_core::{Outcome, Time};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{sleep_until, timeout_at};
+
+use crate::clock::Clock;
+use crate::errand::Errand;
+use crate::health::Health;
+use crate::origin::{Kind, Origin, OriginError};
+use crate::shutdown::Shutdown;
+use crate::telemetry::counter::{Counter, CounterMap};
+use crate::telemetry::histogram::Histogram;
+use crate::value::Value;
+
+/// Keys that may be loaded at once, waiting for the guard included.
+const MAX_FLIGHTS: u32 = 16_384;
+/// Askers that may wait for loads of others.
+const MAX_WAITERS: u32 = 262_144;
+
+/// What came of a load.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Hit, miss or failed; a load changes nothing, so it is never silent.
+    pub outcome: Outcome,
+    /// The value of a hit.
+    pub value: Option<Value>,
+    /// When the load was begun: the value is at least as old.
+    pub obtained: Time,
+}
+
+/// One origin, guarded.
+pub struct OriginTier {
+    name: Arc<str>,
+    origin: Arc<dyn Origin>,
+    health: Health,
+    clock: Clock,
+    timeout: Duration,
+    gate: Mutex<Gatekeeper>,
+    flights: Mutex<Departures>,
+    pump_wanted: Notify,
+    pump_started: AtomicBool,
+    shutdown: Shutdown,
+    stats: OriginStats,
+}
+
+/// What has been counted about an origin.
+#[derive(Debug, Default)]
+pub struct OriginStats {
+    /// Loads that were begun, by how they ended.
+    pub loads: CounterMap,
+    /// Askers who shared another's load.
+    pub coalesced: Counter,
+    /// Askers turned away to protect the origin, by reason.
+    pub shed: CounterMap,
+    /// Time of a load, waiting for the guard not included, in seconds.
+    pub latency: Histogram,
+    /// Time spent waiting for the guard, in seconds.
+    pub queueing: Histogram,
+}
+
+struct Gatekeeper {
+    guard: Guard,
+    waiting: HashMap<Ticket, oneshot::Sender<Result<LoadPermit, ShedReason>>>,
+}
+
+struct Departures {
+    flights: Flights<Box<[u8]>>,
+    seats: HashMap<Seat, oneshot::Sender<Loaded>>,
+}
+
+impl OriginTier {
+    /// Guards `origin`; `timeout` bounds one load.
+    pub fn new(
+        name: Arc<str>,
+        origin: Arc<dyn Origin>,
+        guard: &GuardSettings,
+        circuit: CircuitSettings,
+        timeout: Duration,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            health: Health::new(format!("origin {name}").into(), circuit, clock),
+            name,
+            origin,
+            clock,
+            timeout,
+            gate: Mutex::new(Gatekeeper { guard: Guard::new(guard), waiting: HashMap::new() }),
+            flights: Mutex::new(Departures {
+                flights: Flights::new(MAX_FLIGHTS, MAX_WAITERS),
+                seats: HashMap::new(),
+            }),
+            pump_wanted: Notify::new(),
+            pump_started: AtomicBool::new(false),
+            shutdown: Shutdown::default(),
+            stats: OriginStats::default(),
+        }
+    }
+
+    /// The origin's name in settings.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// How it is.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// What kind of thing it is.
+    pub fn kind(&self) -> Kind {
+        self.origin.kind()
+    }
+
+    /// The bound on one load.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> &OriginStats {
+        &self.stats
+    }
+
+    /// How its guard is doing.
+    pub fn guard_stats(&self) -> GuardStats {
+        self.gate.lock().guard.stats(self.clock.now())
+    }
+
+    /// Loads that reached the database, as counted there or at its driver.
+    pub fn statements(&self) -> u64 {
+        self.origin.statements()
+    }
+
+    /// A write to `key` passes: who asks from here on does not share a load that began before it.
+    pub fn handle_invalidated(&self, key: &[u8]) {
+        self.flights.lock().flights.handle_invalidated(key);
+    }
+
+    /// Ends the guard's timer and closes the origin's idle connections.
+    pub fn close(&self) {
+        self.shutdown.begin();
+        self.origin.close();
+    }
+
+    /// Loads what `errand` is for, or waits for whoever is loading it, until `by`.
+    pub async fn load(self: &Arc<Self>, errand: Errand, permit: Permit, by: Time) -> Loaded {
+        let asked = self.clock.now();
+        let (sender, receiver) = oneshot::channel();
+        let seat = self.board(errand, permit, by, sender);
+        match seat {
+            Err(loaded) => return loaded,
+            Ok(Some(_)) => self.stats.coalesced.increment(),
+            Ok(None) => {}
+        }
+        match timeout_at(self.clock.instant(by), receiver).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(_)) => failed(Failure::OriginError, asked),
+            Err(_) => {
+                if let Ok(Some((flight, seat))) = seat {
+                    self.leave(flight, seat);
+                }
+                failed(Failure::OriginTimeout, asked)
+            }
+        }
+    }
+
+    /// Takes a seat on a load under way, or begins one.
+    fn board(
+        self: &Arc<Self>,
+        errand: Errand,
+        permit: Permit,
+        by: Time,
+        sender: oneshot::Sender<Loaded>,
+    ) -> Result<Option<(FlightId, Seat)>, Loaded> {
+        let now = self.clock.now();
+        let mut departures = self.flights.lock();
+        match departures.flights.request(errand.key().into()) {
+            Boarding::Lead(flight) => {
+                drop(departures);
+                let landing = Landing { tier: self.clone(), flight, leader: Some(sender), permit: Some(permit) };
+                tokio::spawn(landing.fly(errand, by));
+                Ok(None)
+            }
+            Boarding::Join(flight, seat) => {
+                departures.seats.insert(seat, sender);
+                drop(departures);
+                self.health.handle_evidence(permit, Evidence::Abandoned, now);
+                Ok(Some((flight, seat)))
+            }
+            Boarding::Full(_) => {
+                drop(departures);
+                self.health.handle_evidence(permit, Evidence::Abandoned, now);
+                self.stats.shed.increment("too_many_keys");
+                Err(failed(Failure::QueueFull, now))
+            }
+        }
+    }
+
+    fn leave(&self, flight: FlightId, seat: Seat) {
+        let mut departures = self.flights.lock();
+        departures.seats.remove(&seat);
+        departures.flights.handle_left(flight, seat);
+    }
+
+    fn land(&self, flight: FlightId, loaded: &Loaded) {
+        let told: Vec<_> = {
+            let mut departures = self.flights.lock();
+            let seats = departures.flights.handle_landed(flight);
+            seats.taken.into_iter().filter_map(|seat| departures.seats.remove(&seat)).collect()
+        };
+        for sender in told {
+            // Whoever has stopped waiting does not want to know.
+            let _ = sender.send(loaded.clone());
+        }
+    }
+
+    async fn load_guarded(self: &Arc<Self>, errand: &Errand, by: Time) -> Loaded {
+        let asked = self.clock.now();
+        let permit = match self.pass_guard(asked, by).await {
+            Ok(permit) => permit,
+            Err(reason) => {
+                self.stats.shed.increment(reason.name());
+                return failed(Failure::Shed, asked);
+            }
+        };
+        let begun = self.clock.now();
+        self.stats.queueing.observe(begun.since(asked));
+        let result = self.ask(errand).await;
+        let now = self.clock.now();
+        self.stats.latency.observe(now.since(begun));
+        let loaded = self.judge(result, errand, begun);
+        self.stats.loads.increment(loaded.outcome.reason());
+        self.gate.lock().guard.handle_done(permit, load_result(loaded.outcome), now);
+        self.pump();
+        loaded
+    }
+
+    async fn ask(&self, errand: &Errand) -> Result<Option<Value>, OriginError> {
+        errand.load_from(self.origin.as_ref(), self.timeout).await
+    }
+
+    fn judge(&self, result: Result<Option<Value>, OriginError>, errand: &Errand, obtained: Time) -> Loaded {
+        match result {
+            Ok(Some(value)) => Loaded { outcome: Outcome::Hit, value: Some(value), obtained },
+            Ok(None) => Loaded { outcome: Outcome::Miss(MissCause::NoSuchRow), value: None, obtained },
+            Err(error) => {
+                tracing::warn!(origin = %self.name, route = %errand.route_name(), %error, "load failed");
+                failed(failure_of(&error), obtained)
+            }
+        }
+    }
+
+    /// Waits for the guard's leave to begin a load.
+    async fn pass_guard(self: &Arc<Self>, now: Time, by: Time) -> Result<LoadPermit, ShedReason> {
+        let (ticket, called) = {
+            let mut gate = self.gate.lock();
+            match gate.guard.request_load(now, by) {
+                Admission::Start(permit) => return Ok(permit),
+                Admission::Shed(reason) => return Err(reason),
+                Admission::Wait(ticket, _) => {
+                    let (sender, receiver) = oneshot::channel();
+                    gate.waiting.insert(ticket, sender);
+                    (ticket, receiver)
+                }
+            }
+        };
+        self.start_pump();
+        self.pump_wanted.notify_one();
+        match timeout_at(self.clock.instant(by), called).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(ShedReason::Expired),
+            Err(_) => {
+                let mut gate = self.gate.lock();
+                gate.waiting.remove(&ticket);
+                gate.guard.handle_cancel(ticket);
+                Err(ShedReason::Expired)
+            }
+        }
+    }
+
+    /// Tells everybody whose turn has come, or will not come.
+    fn pump(&self) {
+        let now = self.clock.now();
+        let mut gate = self.gate.lock();
+        while let Some(want) = gate.guard.poll(now) {
+            match want {
+                Want::Start(ticket, permit) => {
+                    let unsent = match gate.waiting.remove(&ticket) {
+                        Some(sender) => sender.send(Ok(permit)).err().and_then(Result::ok),
+                        None => Some(permit),
+                    };
+                    if let Some(permit) = unsent {
+                        gate.guard.handle_done(permit, LoadResult::Abandoned, now);
+                    }
+                }
+                Want::Shed(ticket, reason) => {
+                    if let Some(sender) = gate.waiting.remove(&ticket) {
+                        // Whoever has stopped waiting does not want to know.
+                        let _ = sender.send(Err(reason));
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_pump(self: &Arc<Self>) {
+        if !self.pump_started.swap(true, Ordering::AcqRel) {
+            tokio::spawn(self.clone().pump_forever());
+        }
+    }
+
+    async fn pump_forever(self: Arc<Self>) {
+        loop {
+            self.pump();
+            let next = self.gate.lock().guard.next_timer().unwrap_or(Time::NEVER);
+            tokio::select! {
+                () = sleep_until(self.clock.instant(next)) => {}
+                () = self.pump_wanted.notified() => {}
+                () = self.shutdown.begun() => return,
+            }
+        }
+    }
+}
+
+/// A load under way. It lands however it ends, so that nobody waits for a load that has died.
+struct Landing {
+    tier: Arc<OriginTier>,
+    flight: FlightId,
+    leader: Option<oneshot::Sender<Loaded>>,
+    permit: Option<Permit>,
+}
+
+impl Landing {
+    async fn fly(mut self, errand: Errand, by: Time) {
+        let loaded = self.tier.load_guarded(&errand, by).await;
+        errand.keep(&loaded);
+        self.land(&loaded);
+    }
+
+    fn land(&mut self, loaded: &Loaded) {
+        if let Some(permit) = self.permit.take() {
+            let now = self.tier.clock.now();
+            self.tier.health.handle_evidence(permit, loaded.outcome.evidence(), now);
+            self.tier.land(self.flight, loaded);
+        }
+        if let Some(leader) = self.leader.take() {
+            // The leader may have stopped waiting.
+            let _ = leader.send(loaded.clone());
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let lost = failed(Failure::OriginError, self.tier.clock.now());
+        self.land(&lost);
+    }
+}
+
+fn failed(failure: Failure, obtained: Time) -> Loaded {
+    Loaded { outcome: Outcome::Failed(failure), value: None, obtained }
+}
+
+fn failure_of(error: &OriginError) -> Failure {
+    match error {
+        OriginError::Timeout(_) => Failure::OriginTimeout,
+        OriginError::Shape(_) | OriginError::TooLarge { .. } => Failure::OriginShape,
+        OriginError::Address(_)
+        | OriginError::OtherKind(_)
+        | OriginError::Connect(_)
+        | OriginError::Lost
+        | OriginError::Query(_)
+        | OriginError::Http { .. }
+        | OriginError::Closed => Failure::OriginError,
+    }
+}
+
+fn load_result(outcome: Outcome) -> LoadResult {
+    match outcome {
+        Outcome::Hit | Outcome::Miss(_) => LoadResult::Answered,
+        Outcome::Failed(Failure::OriginTimeout) => LoadResult::TimedOut,
+        Outcome::Failed(_) | Outcome::Refused(_) | Outcome::Silent(_) => LoadResult::Failed,
+    }
+}

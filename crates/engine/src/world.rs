@@ -1,0 +1,141 @@
+//! Everything that a request needs to know, as of one version of the settings.
+//!
+//! Swapped whole when settings change: a request sees one world from its beginning to its end. What has not changed
+//! (nodes with their connections, origins with their guards, local copies) is carried over from the world before.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use failsoft_core::Time;
+use failsoft_core::pattern::Params;
+use failsoft_core::retry::{RetryBudget, RetryBudgetSettings};
+use failsoft_core::route_table::RouteTable;
+use parking_lot::Mutex;
+
+use crate::node::Node;
+use crate::route::Route;
+use crate::tier::local::Local;
+use crate::tier::origin::OriginTier;
+use crate::write_back::WriteBack;
+
+/// Which route a request is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteId(Option<u32>);
+
+impl RouteId {
+    /// The route of keys that no listed route matches, and of commands without keys: plain Redis.
+    pub const PLAIN: Self = Self(None);
+}
+
+/// The parts of a world.
+pub struct Parts {
+    /// Where writes go and reads go first.
+    pub primary: Arc<Node>,
+    /// The primary's replicas, first asked first.
+    pub replicas: Vec<Arc<Node>>,
+    /// This process' memory.
+    pub local: Arc<Local>,
+    /// What fills Redis again.
+    pub write_back: Arc<WriteBack>,
+    /// The origins, in the order of their names.
+    pub origins: Vec<Arc<OriginTier>>,
+    /// The routes, first listed first.
+    pub routes: RouteTable<Route>,
+    /// How requests go that no listed route matches.
+    pub plain: Route,
+}
+
+/// Requests paid into the budget for repeats at a time; enough to fill it.
+const MOST_PAID_IN: u64 = 10_000;
+
+/// Everything that a request needs to know.
+pub struct World {
+    parts: Parts,
+    repeats: Mutex<RetryBudget>,
+    /// Requests that have not been paid into the budget yet.
+    requests: AtomicU64,
+}
+
+impl World {
+    /// A world of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, repeats: Mutex::new(RetryBudget::new(RetryBudgetSettings::default())), requests: AtomicU64::new(0) }
+    }
+
+    /// The route of `key`.
+    pub fn route_of(&self, key: &[u8]) -> RouteId {
+        RouteId(self.parts.routes.find(key).map(|(index, _)| index as u32))
+    }
+
+    /// The route itself.
+    pub fn route(&self, id: RouteId) -> &Route {
+        id.0.and_then(|index| self.parts.routes.get(index as usize)).map_or(&self.parts.plain, |(_, route)| route)
+    }
+
+    /// What the route's pattern binds in `key`.
+    pub fn bind<'w, 'k>(&'w self, id: RouteId, key: &'k [u8]) -> Option<Params<'w, 'k>> {
+        let (pattern, _) = self.parts.routes.get(id.0? as usize)?;
+        pattern.bind(key)
+    }
+
+    /// Every route with its pattern's text, the plain one last.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, &Route)> {
+        let listed = self.parts.routes.iter().map(|(pattern, route)| (pattern.text(), route));
+        listed.chain(std::iter::once(("", &self.parts.plain)))
+    }
+
+    /// Where writes go.
+    pub fn primary(&self) -> &Arc<Node> {
+        &self.parts.primary
+    }
+
+    /// The primary's replicas.
+    pub fn replicas(&self) -> &[Arc<Node>] {
+        &self.parts.replicas
+    }
+
+    /// Every node.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        std::iter::once(&self.parts.primary).chain(&self.parts.replicas)
+    }
+
+    /// This process' memory.
+    pub fn local(&self) -> &Arc<Local> {
+        &self.parts.local
+    }
+
+    /// What fills Redis again.
+    pub fn write_back(&self) -> &Arc<WriteBack> {
+        &self.parts.write_back
+    }
+
+    /// The origins.
+    pub fn origins(&self) -> &[Arc<OriginTier>] {
+        &self.parts.origins
+    }
+
+    /// Counts a request towards the budget for repeats.
+    pub fn handle_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Leave to repeat a question.
+    pub fn request_repeat(&self, now: Time) -> bool {
+        let mut repeats = self.repeats.lock();
+        for _ in 0..self.requests.swap(0, Ordering::Relaxed).min(MOST_PAID_IN) {
+            repeats.handle_request(now);
+        }
+        repeats.request_retry(now).is_ok()
+    }
+
+    /// A write to `key` passes: copies of it are void.
+    pub fn invalidate(&self, key: &[u8]) {
+        let route = self.route(self.route_of(key));
+        if route.keeps_local() {
+            self.parts.local.invalidate(key);
+        }
+        if let Some(source) = &route.source {
+            source.origin.handle_invalidated(key);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Values loaded from an origin are written back to Redis, so that the next reader finds them there.
+//!
+//! Nobody waits for it; it is bounded; it happens only while the primary's circuit is closed; and it only ever fills
+//! a key that is not there (`NX`), so that a value that an application has written meanwhile is never overwritten
+//! with an older one. Times to live are spread a little, so that what was loaded together does not expire together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use failsoft_core::{Outcome, Time};
+use failsoft_resp::encode;
+
+use crate::clock::dice;
+use crate::delivery::{Deliver, Sink};
+use crate::node::{Node, Question};
+use crate::telemetry::counter::{Counter, CounterMap};
+use crate::value::Value;
+
+/// Fills a hash in one step; a plain HSET could mix two versions of a row.
+const FILL_HASH: &[u8] = b"if redis.call('EXISTS',KEYS[1])==0 then \
+    for i=2,#ARGV,2 do redis.call('HSET',KEYS[1],ARGV[i],ARGV[i+1]) end \
+    redis.call('PEXPIRE',KEYS[1],ARGV[1]) return 1 end return 0";
+
+/// The write-backs of one engine.
+pub struct WriteBack {
+    bound: usize,
+    jitter: f64,
+    ledger: Arc<Ledger>,
+}
+
+/// What has been counted.
+#[derive(Debug, Default)]
+pub struct WriteBackStats {
+    /// Values that Redis has taken, or did not need.
+    pub written: Counter,
+    /// Values that were not written, by reason.
+    pub dropped: CounterMap,
+}
+
+#[derive(Default)]
+struct Ledger {
+    outstanding: AtomicUsize,
+    stats: WriteBackStats,
+}
+
+impl WriteBack {
+    /// At most `bound` write-backs under way; times to live are spread by up to `jitter` (a share of them) either way.
+    pub fn new(bound: usize, jitter: f64) -> Self {
+        Self { bound, jitter, ledger: Arc::new(Ledger::default()) }
+    }
+
+    /// Writes `value` back if that is possible now.
+    pub fn offer(&self, primary: &Node, worker: usize, key: &[u8], value: &Value, ttl: Duration) {
+        if let Err(reason) = self.send(primary, worker, key, value, ttl) {
+            self.ledger.stats.dropped.increment(reason);
+        }
+    }
+
+    fn send(
+        &self,
+        primary: &Node,
+        worker: usize,
+        key: &[u8],
+        value: &Value,
+        ttl: Duration,
+    ) -> Result<(), &'static str> {
+        let Some(permit) = primary.health().gate().admits_freely() else {
+            return Err("circuit_open");
+        };
+        if self.ledger.outstanding.fetch_add(1, Ordering::AcqRel) >= self.bound {
+            self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
+            return Err("queue_full");
+        }
+        let asked = primary.health().now();
+        let by = asked + primary.options().timeout;
+        let sink = Sink { to: self.ledger.clone(), ticket: 0 };
+        let frame = fill(key, value, self.spread(ttl));
+        primary.ask(worker, &frame, Question { sink, permit, by, asked }).map_err(|failure| {
+            self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
+            failure.name()
+        })
+    }
+
+    fn spread(&self, ttl: Duration) -> Duration {
+        let chance = (dice() % 2_001) as f64 / 1_000.0 - 1.0;
+        ttl.mul_f64(1.0 + self.jitter * chance).max(Duration::from_millis(1))
+    }
+
+    /// Write-backs under way, and the bound on them.
+    pub fn outstanding(&self) -> (usize, usize) {
+        (self.ledger.outstanding.load(Ordering::Acquire), self.bound)
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> &WriteBackStats {
+        &self.ledger.stats
+    }
+}
+
+impl Deliver for Ledger {
+    fn deliver(&self, _ticket: u64, outcome: Outcome, _reply: &[u8], _now: Time) {
+        self.outstanding.fetch_sub(1, Ordering::AcqRel);
+        match outcome {
+            Outcome::Hit | Outcome::Miss(_) => self.stats.written.increment(),
+            Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => {
+                self.stats.dropped.increment(outcome.reason());
+            }
+        }
+    }
+
+    fn wake(&self) {}
+}
+
+fn fill(key: &[u8], value: &Value, ttl: Duration) -> Vec<u8> {
+    let ttl = ttl.as_millis().to_string();
+    let mut frame = Vec::new();
+    match value {
+        Value::Raw(bytes) => encode::command(&mut frame, [&b"SET"[..], key, bytes, b"PX", ttl.as_bytes(), b"NX"]),
+        Value::Hash(fields) => {
+            let mut args = vec![&b"EVAL"[..], FILL_HASH, b"1", key, ttl.as_bytes()];
+            for (field, value) in fields {
+                args.extend([field.as_ref(), value.as_ref()]);
+            }
+            encode::command(&mut frame, args);
+        }
+    }
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_to_live_are_spread_within_the_jitter() {
+        let write_back = WriteBack::new(1, 0.1);
+        let ttl = Duration::from_secs(100);
+        let spread: Vec<_> = (0..1_000).map(|_| write_back.spread(ttl)).collect();
+        assert!(spread.iter().all(|ttl| (90.0..=110.0).contains(&ttl.as_secs_f64())));
+        assert!(spread.iter().any(|ttl| ttl.as_secs_f64() < 95.0));
+        assert!(spread.iter().any(|ttl| ttl.as_secs_f64() > 105.0));
+    }
+}
