@@ -1,0 +1,257 @@
+//! Settings: what the operator wrote, and what it means.
+//!
+//! Two types each: what is *written* (one struct a section, described and bounded for serde and the JSON Schema) and
+//! what is *meant* (private fields, getters, nothing left to check). The way from one to the other reports everything
+//! that is wrong at once, each with its line.
+//!
+//! ```text
+//! text -> document (places) -> structure (keys, types, bounds) -> written -> meant -> lint
+//! ```
+//!
+//! There are no global settings and nothing is substituted into the text: a secret comes from a file or the
+//! environment by being named. Relative paths start at the folder of the settings file.
+
+mod address;
+mod breaker;
+mod changes;
+mod document;
+mod fleet;
+mod judge;
+mod lint;
+mod local;
+mod log;
+mod nearest;
+mod origin;
+mod problem;
+mod redis;
+mod reference;
+mod request;
+mod route;
+mod secret;
+mod server;
+mod structure;
+mod units;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
+pub use breaker::Breaker;
+pub use changes::{Change, Effect, changes};
+pub use fleet::Fleet;
+pub use local::{Local, LocalMode, WriteBack};
+pub use log::{Log, LogFormat, LogLevel};
+pub use origin::{Origin, Target};
+pub use problem::{Cause, Excerpt, Place, Position, Problem, Problems, Severity};
+pub use redis::{AuthFailure, NodeAddress, Redis, Topology};
+pub use reference::reference;
+pub use request::Request;
+pub use route::{Fetch, Route, Source};
+pub use secret::{Secret, Surroundings, ThisProcess};
+pub use server::Server;
+pub use written::schema;
+
+use document::Document;
+use judge::Judge;
+use secret::Home;
+use serde::Deserialize;
+use std::path::Path;
+use toml::de::{DeTable, Deserializer};
+use written::WrittenSettings;
+
+/// Everything an operator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    written: WrittenSettings,
+    server: Server,
+    log: Log,
+    redis: Redis,
+    request: Request,
+    breaker: Breaker,
+    local: Local,
+    write_back: WriteBack,
+    fleet: Fleet,
+    origins: Vec<Origin>,
+    routes: Vec<Route>,
+}
+
+/// Settings that may be used, and what is unwise about them.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// What is unwise, in the order of the lines.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads the settings file at `path`.
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    let file_name = path.display().to_string();
+    match std::fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => parse(&text, &file_name),
+        Ok(Err(_)) => Err(unreadable(&file_name, "the file is not UTF-8 text", "save it as UTF-8")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(unreadable(&file_name, "there is no such file", "name the settings file with -c"))
+        }
+        Err(error) => {
+            Err(unreadable(&file_name, &format!("the file cannot be read: {error}"), "look at its permissions"))
+        }
+    }
+}
+
+/// Understands `text`, the content of the file called `file_name`.
+pub fn parse(text: &str, file_name: &str) -> Result<Loaded, Problems> {
+    parse_in(text, file_name, &ThisProcess)
+}
+
+/// Like [`parse`], with secrets asked from `surroundings`.
+pub fn parse_in(text: &str, file_name: &str, surroundings: &dyn Surroundings) -> Result<Loaded, Problems> {
+    let (mut root, faults) = DeTable::parse_recoverable(text);
+    let document = Document::new(file_name, text, root.get_ref());
+    if !faults.is_empty() {
+        return Err(syntax_problems(&document, &faults));
+    }
+    let mut judge = Judge::new(document);
+    structure::check(root.get_mut(), &schema(), &mut judge);
+    let written = WrittenSettings::deserialize(Deserializer::from(root));
+    let folder = Path::new(file_name).parent().map(Path::to_path_buf).unwrap_or_default();
+    let settings = match written {
+        Ok(written) => Settings::mean(written, &Home { folder, surroundings }, &mut judge),
+        Err(_) if judge.errors() > 0 => None,
+        Err(error) => return Err(syntax_problems(judge.document(), &[error])),
+    };
+    conclude(settings, judge)
+}
+
+fn conclude(settings: Option<Settings>, judge: Judge<'_>) -> Result<Loaded, Problems> {
+    let errors = judge.errors();
+    let problems = judge.into_problems();
+    match settings {
+        Some(settings) if errors == 0 => Ok(Loaded { settings, warnings: problems }),
+        Some(_) | None => Err(Problems::new(Cause::Refused, problems)),
+    }
+}
+
+/// A line that is not TOML often makes its neighbours look wrong too; the first fault of each line is enough.
+fn syntax_problems(document: &Document<'_>, faults: &[toml::de::Error]) -> Problems {
+    let mut problems: Vec<Problem> = faults
+        .iter()
+        .map(|fault| {
+            let message = fault.message().lines().next().unwrap_or_default().to_owned();
+            document.problem_at(Severity::Error, "", fault.span(), message)
+        })
+        .collect();
+    problems.sort_by_key(|problem| problem.place.position.map(|position| (position.line, position.column)));
+    problems.dedup_by_key(|problem| problem.place.position.map(|position| position.line));
+    Problems::new(Cause::Refused, problems)
+}
+
+fn unreadable(file: &str, message: &str, hint: &str) -> Problems {
+    let problem = Problem {
+        severity: Severity::Error,
+        place: Place { file: file.to_owned(), position: None },
+        path: String::new(),
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+        excerpt: None,
+    };
+    Problems::new(Cause::Unreadable, vec![problem])
+}
+
+impl Settings {
+    fn mean(written: WrittenSettings, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<Self> {
+        let server = Server::mean(&written.server, judge);
+        let redis = Redis::mean(&written.redis, home, judge);
+        let request = Request::mean(&written.request);
+        let breaker = Breaker::mean(&written.breaker, judge);
+        let local = Local::mean(&written.local, judge);
+        let common = origin::Common { breaker: &breaker, fleet_size: written.fleet.size(), home };
+        let origins: Vec<Origin> =
+            written.origins.iter().filter_map(|(name, origin)| Origin::mean(name, origin, &common, judge)).collect();
+        let ground = route::Ground {
+            request: &request,
+            redis_timeout: written.redis.timeout(),
+            has_replicas: redis.as_ref().is_some_and(|redis| !redis.replicas().is_empty()),
+            has_local: local.is_used(),
+            origins: &origins,
+            origin_names: &written.origins.keys().map(String::as_str).collect::<Vec<_>>(),
+        };
+        let routes = route::mean_all(&written.routes, &ground, judge);
+        let settings = Self {
+            server: server?,
+            log: written.log.clone(),
+            redis: redis?,
+            request,
+            breaker,
+            local,
+            write_back: WriteBack::mean(&written.write_back),
+            fleet: written.fleet.clone(),
+            origins,
+            routes: routes.into_iter().collect::<Option<_>>()?,
+            written,
+        };
+        lint::lint(&settings, &settings.written, judge);
+        Some(settings)
+    }
+
+    /// The listener and the admin interface.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// What is said on stderr.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The Redis deployment.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// Bounds of one request.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// When a Redis node counts as sick. Each origin has its own.
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// The local tier.
+    pub fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Write-back after an origin load.
+    pub fn write_back(&self) -> &WriteBack {
+        &self.write_back
+    }
+
+    /// The instances that share the origins.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// The origins, by name.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
+    }
+
+    /// The routes, first listed first.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    fn as_written(&self) -> serde_json::Value {
+        serde_json::to_value(&self.written).expect("settings are plain tables with text keys and finite numbers")
+    }
+}
+
+impl Default for Settings {
+    /// What an empty file means.
+    fn default() -> Self {
+        parse("", "").expect("a test reads the empty file").settings
+    }
+}

@@ -1,0 +1,182 @@
+//! `[[routes]]`: what keys are for, and what may answer for them when Redis does not.
+//!
+//! The role decides what else a route may say. A route that fails closed may not name anything that could answer in
+//! Redis' place, and is told why: one sentence a role, in `rules`.
+
+mod name;
+mod rules;
+mod source;
+mod written;
+
+use super::judge::Judge;
+use super::origin::Origin;
+use super::request::Request;
+use crate::value::{Shape, Value};
+use failsoft_core::pattern::KeyPattern;
+use failsoft_core::role::Role;
+use failsoft_core::{Tier, TierSet};
+use source::read_source;
+pub use source::{Fetch, Source};
+use std::sync::Arc;
+use std::time::Duration;
+pub(crate) use written::WrittenRoute;
+
+/// What keys are for, and what may answer for them when Redis does not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    name: Arc<str>,
+    pattern: KeyPattern,
+    role: Role,
+    tiers: TierSet,
+    source: Option<Source>,
+    shape: Shape,
+    ttl: Duration,
+    negative_ttl: Duration,
+    max_stale: Duration,
+    default: Option<Value>,
+    deadline: Duration,
+    timeout: Duration,
+}
+
+/// What routes lean on.
+pub(crate) struct Ground<'g> {
+    pub(crate) request: &'g Request,
+    pub(crate) redis_timeout: Duration,
+    pub(crate) has_replicas: bool,
+    pub(crate) has_local: bool,
+    pub(crate) origins: &'g [Origin],
+    /// Names of all origins written, also of those that could not be understood.
+    pub(crate) origin_names: &'g [&'g str],
+}
+
+/// Understands all routes; `None` for each that cannot be.
+pub(crate) fn mean_all(written: &[WrittenRoute], ground: &Ground<'_>, judge: &mut Judge<'_>) -> Vec<Option<Route>> {
+    let patterns: Vec<_> = (written.iter().enumerate())
+        .map(|(index, route)| read_pattern(&route.keys, &format!("routes[{index}].keys"), judge))
+        .collect();
+    let names = name::names(written, &patterns, judge);
+    (written.iter().zip(patterns).zip(names).enumerate())
+        .map(|(index, ((route, pattern), name))| {
+            Route::mean(route, pattern?, name, &format!("routes[{index}]"), ground, judge)
+        })
+        .collect()
+}
+
+fn read_pattern(text: &str, path: &str, judge: &mut Judge<'_>) -> Option<KeyPattern> {
+    match KeyPattern::parse(text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            judge.error(path, error.to_string());
+            None
+        }
+    }
+}
+
+impl Route {
+    fn mean(
+        written: &WrittenRoute,
+        pattern: KeyPattern,
+        name: Arc<str>,
+        path: &str,
+        ground: &Ground<'_>,
+        judge: &mut Judge<'_>,
+    ) -> Option<Self> {
+        let errors = judge.errors();
+        let role = Role::from(written.role);
+        rules::judge(written, role, path, judge);
+        let source = match rules::may_be_answered_without_redis(role) || written.origin.is_none() {
+            true => read_source(written, &pattern, path, ground, judge),
+            false => None,
+        };
+        let shape = written.shape.unwrap_or(if source.is_some() { Shape::Json } else { Shape::Raw });
+        let default = rules::read_default(written, shape, path, judge);
+        if judge.errors() > errors {
+            return None;
+        }
+        Some(Self {
+            tiers: tiers(written, role, source.is_some(), ground),
+            name,
+            pattern,
+            role,
+            source,
+            shape,
+            ttl: written.ttl.0,
+            negative_ttl: written.negative_ttl.0,
+            max_stale: written.max_stale.0,
+            default,
+            deadline: written.deadline.map_or(ground.request.deadline(), |own| own.0),
+            timeout: written.timeout.map_or(ground.redis_timeout, |own| own.0),
+        })
+    }
+
+    /// What it is called in metrics and logs; no two routes have the same name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Which keys it speaks for.
+    pub fn pattern(&self) -> &KeyPattern {
+        &self.pattern
+    }
+
+    /// What they are for.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The tiers that may be asked, as far as they exist in these settings.
+    pub fn tiers(&self) -> TierSet {
+        self.tiers
+    }
+
+    /// How a missing value is made.
+    pub fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    /// How what the origin gives becomes a value.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// How long a value counts as fresh.
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// How long the origin's "there is none" is believed.
+    pub fn negative_ttl(&self) -> Duration {
+        self.negative_ttl
+    }
+
+    /// How long after its time to live a value may still be served; zero is never.
+    pub fn max_stale(&self) -> Duration {
+        self.max_stale
+    }
+
+    /// What is answered when every other tier has failed.
+    pub fn default_value(&self) -> Option<&Value> {
+        self.default.as_ref()
+    }
+
+    /// How long a request may take over all tiers.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// How long a Redis node may take to answer.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+fn tiers(written: &WrittenRoute, role: Role, has_source: bool, ground: &Ground<'_>) -> TierSet {
+    let answers_without_redis = rules::may_be_answered_without_redis(role);
+    let offered = [
+        (Tier::Replica, ground.has_replicas && answers_without_redis && written.tiers.replica),
+        (Tier::Local, ground.has_local && answers_without_redis && written.tiers.local),
+        (Tier::Origin, has_source),
+        (Tier::Default, written.default.is_some()),
+    ];
+    offered.iter().filter(|(_, offered)| *offered).fold(TierSet::of(&[Tier::Primary]), |set, (tier, _)| set.with(*tier))
+}

@@ -1,0 +1,95 @@
+//! What each role allows a route to say, and why.
+
+use super::written::{OnOutage, WrittenDefault, WrittenRoute};
+use crate::settings::judge::Judge;
+use crate::value::{Shape, Value};
+use bytes::Bytes;
+use failsoft_core::role::Role;
+
+/// Whether anything but the primary may ever answer for `role`.
+pub(super) fn may_be_answered_without_redis(role: Role) -> bool {
+    why_only_redis(role).is_none()
+}
+
+/// Reports what `written` says and its role forbids.
+pub(super) fn judge(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
+    judge_fallbacks(written, role, path, judge);
+    judge_on_outage(written, role, path, judge);
+}
+
+fn judge_fallbacks(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
+    let Some(why) = why_only_redis(role) else { return };
+    let named = [
+        ("origin", written.origin.is_some()),
+        ("default", written.default.is_some()),
+        ("max_stale", !written.max_stale.0.is_zero()),
+    ];
+    for (key, _) in named.iter().filter(|(_, is_named)| *is_named) {
+        judge
+            .error(format!("{path}.{key}"), format!("a route with role \"{role}\" may not have `{key}`: {why}"))
+            .hint(format!("leave `{key}` out, or give the keys the role they really have"));
+    }
+}
+
+/// Why nothing but Redis may answer for a role, in one sentence.
+fn why_only_redis(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Cache | Role::Flag => None,
+        Role::Session => Some("an answer that Redis did not give could make somebody else of a user"),
+        Role::RateLimit => Some("a count that Redis did not give would let anybody pass or nobody"),
+        Role::Lock => Some("an answer that Redis did not give could let two holders in"),
+        Role::Idempotency => Some("an answer that Redis did not give could let something be done twice"),
+        Role::Invalidation => Some("it carries messages, and a message cannot be made again"),
+        Role::Unclassified => Some("nobody has said whether these keys may be answered without Redis"),
+    }
+}
+
+fn judge_on_outage(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
+    let path = format!("{path}.on_outage");
+    match written.on_outage {
+        None => {}
+        Some(_) if role != Role::RateLimit => {
+            judge.error(path, format!("`on_outage` is for role \"rate-limit\"; the role here is \"{role}\""));
+        }
+        Some(OnOutage::Closed) => {}
+        Some(OnOutage::Open) => not_available(&path, "open", judge),
+        Some(OnOutage::Local) => not_available(&path, "local", judge),
+    }
+}
+
+fn not_available(path: &str, choice: &str, judge: &mut Judge<'_>) {
+    judge
+        .error(path, format!("on_outage = \"{choice}\" is not available in this version"))
+        .hint("on_outage = \"closed\" gives callers a retryable error while Redis is away");
+}
+
+/// The default value in the route's shape, if one is named.
+pub(super) fn read_default(written: &WrittenRoute, shape: Shape, path: &str, judge: &mut Judge<'_>) -> Option<Value> {
+    let path = format!("{path}.default");
+    match (written.default.as_ref()?, shape) {
+        (WrittenDefault::Text(text), Shape::Raw | Shape::Json) => {
+            if shape == Shape::Json && serde_json::from_str::<serde_json::Value>(text).is_err() {
+                judge
+                    .warning(path, "`default` is not JSON, although the route's shape is \"json\"")
+                    .hint("a JSON string is written with its own quotes: '\"off\"'");
+            }
+            Some(Value::Raw(Bytes::copy_from_slice(text.as_bytes())))
+        }
+        (WrittenDefault::Fields(fields), Shape::Hash) => {
+            let bytes = |text: &String| Bytes::copy_from_slice(text.as_bytes());
+            Some(Value::Hash(fields.iter().map(|(field, value)| (bytes(field), bytes(value))).collect()))
+        }
+        (WrittenDefault::Text(_), Shape::Hash) => {
+            judge
+                .error(path, "with shape \"hash\" a default is a table of fields")
+                .hint("default = { name = \"nobody\" }");
+            None
+        }
+        (WrittenDefault::Fields(_), Shape::Raw | Shape::Json) => {
+            judge
+                .error(path, "a default that is a table of fields needs shape = \"hash\"")
+                .hint("write a string, or set the shape");
+            None
+        }
+    }
+}

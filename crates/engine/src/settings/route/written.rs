@@ -1,0 +1,156 @@
+//! A route as it is written.
+
+use crate::settings::units::WrittenDuration;
+use crate::value::Shape;
+use failsoft_core::role::Role;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What keys are for, and what may answer for them when Redis does not. The first route that takes a key wins.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct WrittenRoute {
+    /// Which keys: literal text with `{name}` (anything but `:`), `{name:int}`, `{name...}` (anything), and `*` for any
+    /// rest at the end. Literal braces are doubled.
+    #[schemars(length(min = 1, max = 512))]
+    pub(crate) keys: String,
+    /// What the route is called in metrics and logs; made from `keys` when left out.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64))]
+    pub(crate) name: Option<String>,
+    /// What the keys are for. The role decides whether a request may be answered without Redis.
+    pub(crate) role: WrittenRole,
+    /// Which of [origins] makes a missing value.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64))]
+    pub(crate) origin: Option<String>,
+    /// The query that makes it, for a database. `:name` is bound to the parameter of that name.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 65_536))]
+    pub(crate) query: Option<String>,
+    /// The path that makes it, for an HTTP service. `{name}` is replaced, escaped. 200 is a value, 404 a miss.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 8192))]
+    pub(crate) get: Option<String>,
+    /// How what the origin gives becomes a Redis value; "json" with an origin, "raw" without.
+    #[serde(default)]
+    pub(crate) shape: Option<Shape>,
+    /// How long a value counts as fresh.
+    #[serde(default = "default_ttl")]
+    #[schemars(extend("x-min" = "10ms", "x-max" = "365days"))]
+    pub(crate) ttl: WrittenDuration,
+    /// How long the origin's "there is none" is believed.
+    #[serde(default = "default_negative_ttl")]
+    #[schemars(extend("x-min" = "0s", "x-max" = "1day"))]
+    pub(crate) negative_ttl: WrittenDuration,
+    /// How long after its ttl a value may still be served when nothing fresher answers.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "0s", "x-max" = "365days"))]
+    pub(crate) max_stale: WrittenDuration,
+    /// What is answered when every other tier has failed: a string, or a table of fields with shape = "hash".
+    #[serde(default)]
+    pub(crate) default: Option<WrittenDefault>,
+    /// How long a request may take over all tiers; request.deadline when left out.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "5ms", "x-max" = "1m"))]
+    pub(crate) deadline: Option<WrittenDuration>,
+    /// How long a Redis node may take to answer; redis.timeout when left out.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "5ms", "x-max" = "1m"))]
+    pub(crate) timeout: Option<WrittenDuration>,
+    /// Which tiers may be asked at all.
+    #[serde(default)]
+    pub(crate) tiers: WrittenTiers,
+    /// What a rate limit does while Redis is away; "closed" when left out, and nothing else in this version.
+    #[serde(default)]
+    pub(crate) on_outage: Option<OnOutage>,
+}
+
+fn default_ttl() -> WrittenDuration {
+    WrittenDuration::secs(60)
+}
+
+fn default_negative_ttl() -> WrittenDuration {
+    WrittenDuration::secs(5)
+}
+
+/// What keys are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub(crate) enum WrittenRole {
+    /// A copy of something that can be made again: may be answered by any tier.
+    Cache,
+    /// Who somebody is: never invented, an error when Redis is away.
+    Session,
+    /// How often somebody may: an error when Redis is away.
+    RateLimit,
+    /// Who alone may: always an error when Redis is away.
+    Lock,
+    /// What has been done already: always an error when Redis is away.
+    Idempotency,
+    /// News that a copy has become wrong.
+    Invalidation,
+    /// A switch or a piece of configuration: the last known value, the origin, the default.
+    Flag,
+    /// Nobody has said: behaves as plain Redis does.
+    Unclassified,
+}
+
+impl From<WrittenRole> for Role {
+    fn from(written: WrittenRole) -> Self {
+        match written {
+            WrittenRole::Cache => Self::Cache,
+            WrittenRole::Session => Self::Session,
+            WrittenRole::RateLimit => Self::RateLimit,
+            WrittenRole::Lock => Self::Lock,
+            WrittenRole::Idempotency => Self::Idempotency,
+            WrittenRole::Invalidation => Self::Invalidation,
+            WrittenRole::Flag => Self::Flag,
+            WrittenRole::Unclassified => Self::Unclassified,
+        }
+    }
+}
+
+/// A value to fall back to.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum WrittenDefault {
+    /// A string.
+    Text(String),
+    /// The fields of a hash.
+    Fields(BTreeMap<String, String>),
+}
+
+/// Tiers that can be left out of a route.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(inline)]
+pub(crate) struct WrittenTiers {
+    /// Whether a replica may answer.
+    pub(crate) replica: bool,
+    /// Whether local memory may answer.
+    pub(crate) local: bool,
+}
+
+impl Default for WrittenTiers {
+    fn default() -> Self {
+        Self { replica: true, local: true }
+    }
+}
+
+/// What a rate limit does while Redis is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum OnOutage {
+    /// Nobody may: the caller gets a retryable error.
+    Closed,
+    /// Everybody may. Not available in this version.
+    Open,
+    /// Each instance enforces its share. Not available in this version.
+    Local,
+}

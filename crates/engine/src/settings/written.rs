@@ -1,0 +1,50 @@
+//! The settings file as a whole, as it is written: the one table from which checking, reference and schema come.
+
+use super::breaker::WrittenBreaker;
+use super::fleet::Fleet;
+use super::local::{WrittenLocal, WrittenWriteBack};
+use super::log::Log;
+use super::origin::WrittenOrigin;
+use super::redis::WrittenRedis;
+use super::request::WrittenRequest;
+use super::route::WrittenRoute;
+use super::server::WrittenServer;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The settings of failsoft. Every section may be left out, and so may every key that has a default.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "failsoft settings")]
+pub(crate) struct WrittenSettings {
+    /// Where clients and operators reach failsoft, and how much of the machine they may use.
+    pub(crate) server: WrittenServer,
+    /// How much is said on stderr, and in which form.
+    pub(crate) log: Log,
+    /// The Redis deployment failsoft stands before, and how patient it is with it.
+    pub(crate) redis: WrittenRedis,
+    /// How long one request may take over all tiers, and how often Redis may be asked.
+    pub(crate) request: WrittenRequest,
+    /// When a tier counts as sick, and how it is taken back.
+    pub(crate) breaker: WrittenBreaker,
+    /// The memory of this process as a tier.
+    pub(crate) local: WrittenLocal,
+    /// What goes from an origin back to Redis, in the background.
+    pub(crate) write_back: WrittenWriteBack,
+    /// How many instances of failsoft share the origins.
+    pub(crate) fleet: Fleet,
+    /// The databases and services values are made from, by name, and how hard they may be pressed.
+    pub(crate) origins: BTreeMap<String, WrittenOrigin>,
+    /// What keys are for, and what may answer for them when Redis does not. The first route that takes a key wins.
+    #[schemars(length(max = 4096))]
+    pub(crate) routes: Vec<WrittenRoute>,
+}
+
+/// The JSON Schema of the settings file. Durations and sizes are strings with `x-kind`, `x-min` and `x-max`; what
+/// takes effect at the next start only has `x-restart`.
+pub fn schema() -> serde_json::Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<WrittenSettings>().to_value()
+}
