@@ -105,10 +105,17 @@ impl Plan {
         match (role, intent) {
             (Role::Unclassified, _) | (Role::Cache, Intent::Write) => Voice::Redis,
             (Role::Cache, Intent::Read)
-            | (
-                Role::Session | Role::RateLimit | Role::Lock | Role::Idempotency | Role::Invalidation | Role::Flag,
-                _,
-            ) => Voice::Failsoft,
+            | (Role::Session | Role::RateLimit | Role::Lock | Role::Idempotency | Role::Invalidation | Role::Flag, _) => {
+                Voice::Failsoft
+            }
+        }
+    }
+
+    /// How often `tier` may be asked in one request: the origin is never asked twice.
+    pub fn attempts_at(&self, tier: Tier) -> u8 {
+        match tier {
+            Tier::Primary | Tier::Replica | Tier::Regional => self.attempts,
+            Tier::Local | Tier::Origin | Tier::Default => 1,
         }
     }
 

@@ -1,7 +1,7 @@
 //! One request, as a machine that asks one tier at a time and is told one of five words back.
 //!
-//! The order of asking is [`next`](Request::next_tier): primary, replica, regional, a fresh local copy, origin, a
-//! stale local copy, default. Two rules bend it:
+//! The order of asking is: primary, replica, regional, a fresh local copy, origin, a stale local copy, default. Two
+//! rules bend it:
 //!
 //! * A node that answered "absent" has answered. Copies of what it may have deleted are not asked any more, except to
 //!   rescue a read whose origin then fails; without an origin, absent is the answer.
@@ -208,7 +208,7 @@ impl Request {
             Outcome::Failed(Failure::Handshake(refusal))
                 if refusal.recourse() == Recourse::AsAuthPolicySays && plan.auth_policy == AuthPolicy::Error =>
             {
-                self.end(self.apologise(plan, now));
+                self.end(Ending::Unavailable(self.apology(tier, outcome, now)));
             }
             Outcome::Failed(_) => self.another_node_or_leave(plan, admission, tier, turn, now),
             Outcome::Silent(silence) => match (plan.intent, silence) {
@@ -225,7 +225,10 @@ impl Request {
 
     /// The tier to ask next, by what has been learned so far.
     fn next_tier(&self, plan: &Plan) -> Option<Tier> {
-        plan.tiers.iter().find(|tier| !self.asked.contains(*tier) && self.is_of_use(*tier)).or_else(|| self.rescue(plan))
+        plan.tiers
+            .iter()
+            .find(|tier| !self.asked.contains(*tier) && self.is_of_use(*tier))
+            .or_else(|| self.rescue(plan))
     }
 
     /// Whether `tier` can add anything, its turn having come.
@@ -285,16 +288,9 @@ impl Request {
         Step::Look(Acceptance::StaleUpTo(plan.max_stale))
     }
 
-    fn knock(
-        &mut self,
-        plan: &Plan,
-        admission: &mut impl Admission,
-        tier: Tier,
-        turn: u8,
-        now: Time,
-    ) -> Option<Step> {
+    fn knock(&mut self, plan: &Plan, admission: &mut impl Admission, tier: Tier, turn: u8, now: Time) -> Option<Step> {
         if now >= self.deadline {
-            self.note(tier, Outcome::Failed(Failure::DeadlineSpent));
+            self.note_unasked(tier, Failure::DeadlineSpent);
             return None;
         }
         match admission.request_permit(tier, turn, now) {
@@ -305,7 +301,7 @@ impl Request {
             }
             Err(denial) => {
                 self.retry_at = self.retry_at.min(denial.retry_at);
-                self.note(tier, Outcome::Failed(denial.reason.into()));
+                self.note_unasked(tier, denial.reason.into());
                 None
             }
         }
@@ -317,7 +313,7 @@ impl Request {
             Tier::Origin => self.end(Ending::Absent(tier)),
             Tier::Primary | Tier::Replica | Tier::Regional => {
                 self.absent = Some(tier);
-                if plan.intent == Intent::Write || !plan.tiers.contains(Tier::Origin) {
+                if !plan.tiers.contains(Tier::Origin) {
                     self.end(Ending::Absent(tier));
                 }
             }
@@ -335,26 +331,31 @@ impl Request {
         now: Time,
         dice: u64,
     ) {
-        if turn + 1 < plan.attempts && admission.request_repeat(now) {
-            let pause = RetryPolicy::default().delay(turn, dice);
-            self.state = State::Pausing { tier, turn: turn + 1, until: now + pause };
-        } else {
-            self.leave(plan, tier, now);
-        }
+        let policy = RetryPolicy { attempts: plan.attempts, ..RetryPolicy::default() };
+        let until = now + policy.delay(turn + 1, dice);
+        self.ask_again_or_leave(plan, admission, tier, turn, until, now);
     }
 
     /// A replica that did not answer may have a sibling that does; asking it costs no pause.
-    fn another_node_or_leave(
+    fn another_node_or_leave(&mut self, plan: &Plan, admission: &mut impl Admission, tier: Tier, turn: u8, now: Time) {
+        match tier {
+            Tier::Replica | Tier::Regional => self.ask_again_or_leave(plan, admission, tier, turn, now, now),
+            Tier::Primary | Tier::Local | Tier::Origin | Tier::Default => self.leave(plan, tier, now),
+        }
+    }
+
+    /// A pause that would outlast the deadline is not begun, and costs the budget for repeats nothing.
+    fn ask_again_or_leave(
         &mut self,
         plan: &Plan,
         admission: &mut impl Admission,
         tier: Tier,
         turn: u8,
+        until: Time,
         now: Time,
     ) {
-        let has_siblings = matches!(tier, Tier::Replica | Tier::Regional);
-        if has_siblings && turn + 1 < plan.attempts && admission.request_repeat(now) {
-            self.state = State::Pausing { tier, turn: turn + 1, until: now };
+        if turn + 1 < plan.attempts_at(tier) && until < self.deadline && admission.request_repeat(now) {
+            self.state = State::Pausing { tier, turn: turn + 1, until };
         } else {
             self.leave(plan, tier, now);
         }
@@ -379,7 +380,7 @@ impl Request {
         }
     }
 
-    /// The error that says most: overload of the origin before the absence of Redis.
+    /// The error that says most: overload of the origin, else the first tier that could not answer.
     fn apologise(&self, plan: &Plan, now: Time) -> Ending {
         if plan.intent == Intent::Read
             && let Some(shed @ Outcome::Failed(Failure::Shed | Failure::QueueFull)) = self.trail[Tier::Origin.index()]
@@ -388,8 +389,7 @@ impl Request {
         }
         let (tier, because) = self
             .trail()
-            .find(|(tier, _)| *tier == Tier::Primary)
-            .or_else(|| self.trail().last())
+            .find(|(_, outcome)| could_not_answer(*outcome))
             .unwrap_or((Tier::Primary, Outcome::Failed(Failure::DeadlineSpent)));
         Ending::Unavailable(self.apology(tier, because, now))
     }
@@ -403,8 +403,20 @@ impl Request {
         self.trail[tier.index()] = Some(outcome);
     }
 
+    /// What a tier has said weighs more than why it was not asked again.
+    fn note_unasked(&mut self, tier: Tier, failure: Failure) {
+        self.trail[tier.index()].get_or_insert(Outcome::Failed(failure));
+    }
+
     fn end(&mut self, ending: Ending) {
         self.state = State::Ended(ending);
+    }
+}
+
+fn could_not_answer(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Hit | Outcome::Miss(_) => false,
+        Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => true,
     }
 }
 
