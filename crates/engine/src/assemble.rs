@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::node::{Credentials, Node, NodeOptions};
 use crate::origin::{self, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::route::{Route, Source};
-use crate::settings::{self, AuthFailure, Fetch, Settings, Target};
+use crate::settings::{self, AuthFailure, Fetch, Settings};
 use crate::telemetry::route::RouteStats;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
@@ -201,7 +201,7 @@ fn origin(written: &settings::Origin, ground: Ground) -> Result<Arc<OriginTier>,
         base_dir: PathBuf::from("."),
         ..OriginOptions::default()
     };
-    let opened = origin::open(&address(written.target()), options)
+    let opened = origin::open(written.address().expose(), options)
         .map_err(|error| AssembleError::Origin { origin: written.name().to_string(), error })?;
     let guard = GuardSettings {
         max_rate: written.max_rate(),
@@ -212,13 +212,6 @@ fn origin(written: &settings::Origin, ground: Ground) -> Result<Arc<OriginTier>,
     let circuit = circuit(written.breaker());
     let name = written.name().clone();
     Ok(Arc::new(OriginTier::new(name, opened, &guard, circuit, written.timeout(), ground.clock)))
-}
-
-fn address(target: &Target) -> String {
-    match target {
-        Target::Sqlite(path) => format!("sqlite://{}", path.display()),
-        Target::Postgres(url) | Target::Mysql(url) | Target::Http(url) => url.clone(),
-    }
 }
 
 fn route(

@@ -6,7 +6,6 @@
 
 use failsoft_core::Outcome;
 use failsoft_core::outcome::MissCause;
-use failsoft_core::request::Ending;
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::reply::{self, Head};
 use tokio::task::JoinSet;
@@ -26,8 +25,8 @@ const AT_ONCE: usize = 256;
 enum Known {
     /// The primary's reply for it.
     Answered(Vec<u8>),
-    /// What came of asking the primary for it.
-    Asked(Outcome),
+    /// What came of asking the primary for it, and its reply.
+    Asked(Outcome, Vec<u8>),
     /// Nothing.
     Nothing,
 }
@@ -51,8 +50,12 @@ pub async fn gather(
     for (index, (key, known)) in keys.iter().zip(known).enumerate() {
         match known {
             Known::Answered(reply) => answers[index] = reply,
-            Known::Asked(outcome) => spawn(&mut under_way, context, verb, key, Some(outcome), protocol, index),
-            Known::Nothing => spawn(&mut under_way, context, verb, key, None, protocol, index),
+            Known::Asked(outcome, reply) => {
+                let job = job(context, verb.single(), key, protocol);
+                let job = job.having_asked(&context.world, outcome, reply, context.now());
+                spawn(&mut under_way, context, job, index);
+            }
+            Known::Nothing => spawn(&mut under_way, context, job(context, verb.single(), key, protocol), index),
         }
         if under_way.len() >= AT_ONCE {
             collect_one(&mut under_way, &mut answers).await;
@@ -68,7 +71,7 @@ fn what_is_known(verb: ManyVerb, keys: usize, asked: Option<(Outcome, &[u8])>) -
     match (verb, asked) {
         (ManyVerb::MGet, Some((Outcome::Hit, reply))) => reply::elements(reply)
             .map(|element| match reply::head(element) {
-                Some(Head::Nil) => Known::Asked(Outcome::Miss(MissCause::Absent)),
+                Some(Head::Nil) => Known::Asked(Outcome::Miss(MissCause::Absent), element.to_vec()),
                 _ => Known::Answered(element.to_vec()),
             })
             .collect(),
@@ -76,42 +79,28 @@ fn what_is_known(verb: ManyVerb, keys: usize, asked: Option<(Outcome, &[u8])>) -
         (ManyVerb::Exists, Some((Outcome::Hit | Outcome::Miss(_), _))) | (_, None) => {
             (0..keys).map(|_| Known::Nothing).collect()
         }
-        (_, Some((outcome, _))) => (0..keys).map(|_| Known::Asked(outcome)).collect(),
+        (_, Some((outcome, reply))) => (0..keys).map(|_| Known::Asked(outcome, reply.to_vec())).collect(),
     }
 }
 
-fn spawn(
-    under_way: &mut JoinSet<(usize, Vec<u8>)>,
-    context: &Context,
-    verb: ManyVerb,
-    key: &[u8],
-    outcome: Option<Outcome>,
-    protocol: Protocol,
-    index: usize,
-) {
+fn spawn(under_way: &mut JoinSet<(usize, Vec<u8>)>, context: &Context, job: Job, index: usize) {
     let context = context.clone();
-    let job = job(&context, verb.single(), key, outcome, protocol);
     under_way.spawn(async move {
         let mut reply = Vec::new();
-        let _ending: Ending = context.run_whole(job, &mut reply).await;
+        context.run_whole(job, &mut reply).await;
         (index, reply)
     });
 }
 
-fn job(context: &Context, verb: Verb, key: &[u8], outcome: Option<Outcome>, protocol: Protocol) -> Job {
+fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol) -> Job {
     let name: &[u8] = if verb == Verb::Exists { b"EXISTS" } else { b"GET" };
     let mut frame = Vec::new();
     encode::command(&mut frame, [name, key]);
     let end = frame.len() - 2;
     let span = (end - key.len()) as u32..end as u32;
-    let route = context.world.route_of(key);
-    let matter = Matter { route, way: Way::Through, verb: Some(verb), key: span, protocol };
-    let now = context.now();
-    let job = Job::new(&context.world, matter, frame, now);
-    match outcome {
-        Some(outcome) => job.having_asked(&context.world, outcome, now),
-        None => job,
-    }
+    let matter =
+        Matter { route: context.world.route_of(key), way: Way::Through, verb: Some(verb), key: span, protocol };
+    Job::new(&context.world, matter, frame, context.now())
 }
 
 async fn collect_one(under_way: &mut JoinSet<(usize, Vec<u8>)>, answers: &mut [Vec<u8>]) {

@@ -308,9 +308,10 @@ impl Job {
         }
     }
 
-    /// Begins a request about which `tier` has already been asked.
+    /// Begins a request about which the primary has already been asked, and has said `reply`.
     #[must_use]
-    pub fn having_asked(mut self, world: &World, outcome: Outcome, now: Time) -> Self {
+    pub fn having_asked(mut self, world: &World, outcome: Outcome, reply: Vec<u8>, now: Time) -> Self {
+        self.brought = Some(Brought::Reply(reply));
         let plan = world.route(self.matter.route).plan(self.matter.way);
         self.request = Request::resume(plan, self.begun, Tier::Primary);
         self.tell(world, plan, outcome, now);

@@ -8,7 +8,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use failsoft_core::Tier;
-use failsoft_core::circuit::ProbeResult;
+use failsoft_core::circuit::{Evidence, ProbeResult, StateName};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::refusal::{Health as Condition, Refusal};
 use failsoft_resp::encode;
@@ -22,6 +22,7 @@ use super::Node;
 use super::handshake;
 use super::stats::Writable;
 use crate::clock::dice;
+use crate::health::Health;
 
 /// How often a node whose circuit is open is looked at, at least.
 const OPEN_INTERVAL: Duration = Duration::from_millis(250);
@@ -37,13 +38,25 @@ pub async fn probe_forever(watched: Weak<Node>) {
         let shutdown = node.shutdown().clone();
         let verdict = probe(&node, &mut stream).await;
         node.stats().probes.increment(verdict.name());
-        node.health().handle_probe(verdict.result(), node.health().now());
+        tell(node.health(), verdict);
         let pause = pause(&node);
         drop(node);
         tokio::select! {
             () = sleep(pause) => {}
             () = shutdown.begun() => return,
         }
+    }
+}
+
+/// A half-open circuit waits for one call to find out; where no client calls, the probe is that call.
+fn tell(health: &Health, verdict: Verdict) {
+    let now = health.now();
+    health.handle_probe(verdict.result(), now);
+    if health.state() == StateName::HalfOpen
+        && let Ok(permit) = health.request_permit(now)
+    {
+        let evidence = if verdict == Verdict::Well { Evidence::Success } else { Evidence::Failure };
+        health.handle_evidence(permit, evidence, now);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Own code because the metrics library's histogram takes a mutex for each observation, which the path of every
 //! request cannot afford. The buckets are fixed, so that those of all nodes, routes and threads can be added up.
 
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -62,6 +63,39 @@ impl Snapshot {
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
+
+    /// Upper bounds in seconds with the number of durations up to each, the last bound infinite.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
+        bounds.zip(self.buckets.iter().scan(0, |sum, bucket| {
+            *sum += bucket;
+            Some(*sum)
+        }))
+    }
+
+    /// The duration in seconds that a share of `quantile` (0 to 1) does not exceed; `None` if nothing was counted.
+    ///
+    /// Estimated as Prometheus' `histogram_quantile` does, evenly within a bucket, so that both say the same; beyond
+    /// the last finite bound it is that bound.
+    pub fn quantile(&self, quantile: f64) -> Option<f64> {
+        let rank = quantile.clamp(0.0, 1.0) * self.count() as f64;
+        let (mut lower, mut below) = (0.0, 0);
+        for (upper, up_to) in self.cumulative() {
+            if up_to > 0 && up_to as f64 >= rank {
+                let within = (rank - below as f64) / (up_to - below) as f64;
+                return Some(if upper.is_finite() { lower + (upper - lower) * within } else { lower });
+            }
+            (lower, below) = (upper, up_to);
+        }
+        None
+    }
+}
+
+impl AddAssign<&Self> for Snapshot {
+    fn add_assign(&mut self, other: &Self) {
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(sum, more)| *sum += more);
+        self.sum_seconds += other.sum_seconds;
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +114,42 @@ mod tests {
         assert_eq!(snapshot.buckets[millisecond + 1], 1);
         assert_eq!(snapshot.buckets[BOUNDS.len()], 1);
         assert_eq!(snapshot.count(), 3);
+    }
+
+    fn of(millis: &[u64]) -> Snapshot {
+        let histogram = Histogram::default();
+        millis.iter().for_each(|millis| histogram.observe(Duration::from_millis(*millis)));
+        histogram.snapshot()
+    }
+
+    #[test]
+    fn cumulative_buckets_never_fall_and_end_with_the_count() {
+        let snapshot = of(&[1, 1, 40, 20_000]);
+        let counts: Vec<_> = snapshot.cumulative().map(|(_, count)| count).collect();
+        assert!(counts.is_sorted());
+        assert_eq!(snapshot.cumulative().last(), Some((f64::INFINITY, 4)));
+        assert_eq!(snapshot.cumulative().find(|(bound, _)| *bound == 0.05), Some((0.05, 3)));
+    }
+
+    #[test]
+    fn quantiles_lie_evenly_within_their_bucket() {
+        let near = |found: Option<f64>, expected: f64| assert!((found.unwrap() - expected).abs() < 1e-9, "{found:?}");
+        let snapshot = of(&[4; 100]);
+        near(snapshot.quantile(0.5), 0.003_75);
+        near(snapshot.quantile(1.0), 0.005);
+        near(of(&[4, 4, 4, 40]).quantile(0.99), 0.025 + 0.025 * 0.96);
+    }
+
+    #[test]
+    fn a_quantile_of_nothing_is_nothing_and_beyond_the_last_bound_it_is_that_bound() {
+        assert_eq!(Snapshot::default().quantile(0.5), None);
+        assert_eq!(of(&[60_000]).quantile(0.5), Some(10.0));
+    }
+
+    #[test]
+    fn snapshots_add_up() {
+        let mut sum = of(&[1, 2]);
+        sum += &of(&[2, 3_000]);
+        assert_eq!(sum, of(&[1, 2, 2, 3_000]));
     }
 }

@@ -1,12 +1,16 @@
 //! What is counted about one route.
+//!
+//! What flows, in health or in an outage, is counted with one atomic each; only rare outcomes go through a lock.
 
 use std::time::Duration;
 
+use failsoft_core::outcome::{Failure, MissCause};
 use failsoft_core::request::{Ending, Request};
 use failsoft_core::{Outcome, Tier};
 
 use super::counter::{Counter, CounterMap};
 use super::histogram::Histogram;
+use crate::apology::Code;
 
 /// How a request was routed in the end: the values of the label `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +52,28 @@ impl Status {
     }
 }
 
+/// Outcomes that every request may have for minutes on end, and that must therefore not take a lock.
+const FREQUENT: [Outcome; 5] = [
+    Outcome::Miss(MissCause::Absent),
+    Outcome::Miss(MissCause::NoSuchRow),
+    Outcome::Miss(MissCause::TooOld),
+    Outcome::Failed(Failure::CircuitOpen),
+    Outcome::Failed(Failure::Shed),
+];
+const CODES: [Code; 3] = [Code::Unavailable, Code::Overloaded, Code::OutcomeUnknown];
+
+/// What came back from a tier: one of the five words, and the reason within it.
+pub type Word = (&'static str, &'static str);
+
 /// Counters of one route.
 #[derive(Debug, Default)]
 pub struct RouteStats {
     statuses: [Counter; Status::ALL.len()],
     answers: [Counter; Tier::ALL.len()],
     latency: Histogram,
-    outcomes: [CounterMap; Tier::ALL.len()],
-    errors: CounterMap,
+    frequent: [[Counter; FREQUENT.len()]; Tier::ALL.len()],
+    rare: [CounterMap<Word>; Tier::ALL.len()],
+    errors: [Counter; CODES.len()],
     stale: Counter,
 }
 
@@ -71,14 +89,22 @@ impl RouteStats {
                     return;
                 }
             }
-            Ending::Unavailable(_) => self.errors.increment("UNAVAILABLE"),
-            Ending::Overloaded(_) => self.errors.increment("OVERLOADED"),
-            Ending::OutcomeUnknown(_) => self.errors.increment("OUTCOMEUNKNOWN"),
+            Ending::Unavailable(_) => self.errors[Code::Unavailable as usize].increment(),
+            Ending::Overloaded(_) => self.errors[Code::Overloaded as usize].increment(),
+            Ending::OutcomeUnknown(_) => self.errors[Code::OutcomeUnknown as usize].increment(),
         }
         for (tier, outcome) in request.trail() {
-            if outcome != Outcome::Hit {
-                self.outcomes[tier.index()].increment(outcome.reason());
-            }
+            self.handle_outcome(tier, outcome);
+        }
+    }
+
+    fn handle_outcome(&self, tier: Tier, outcome: Outcome) {
+        if outcome == Outcome::Hit {
+            return;
+        }
+        match FREQUENT.iter().position(|frequent| *frequent == outcome) {
+            Some(index) => self.frequent[tier.index()][index].increment(),
+            None => self.rare[tier.index()].increment((outcome.word(), outcome.reason())),
         }
     }
 
@@ -97,14 +123,18 @@ impl RouteStats {
         self.answers[tier.index()].get()
     }
 
-    /// What came back from `tier` other than values, by reason.
-    pub fn outcomes(&self, tier: Tier) -> Vec<(&'static str, u64)> {
-        self.outcomes[tier.index()].snapshot()
+    /// What came back from `tier` other than values, and how often; what never came is left out.
+    pub fn outcomes(&self, tier: Tier) -> Vec<(Word, u64)> {
+        let frequent = FREQUENT.iter().zip(&self.frequent[tier.index()]);
+        let frequent = frequent.map(|(outcome, count)| ((outcome.word(), outcome.reason()), count.get()));
+        let mut outcomes: Vec<_> = frequent.filter(|(_, count)| *count > 0).collect();
+        outcomes.extend(self.rare[tier.index()].snapshot());
+        outcomes
     }
 
-    /// Requests that were answered with failsoft's own errors, by code.
-    pub fn errors(&self) -> Vec<(&'static str, u64)> {
-        self.errors.snapshot()
+    /// Requests that were answered with failsoft's own errors, for each code.
+    pub fn errors(&self) -> [(&'static str, u64); CODES.len()] {
+        CODES.map(|code| (code.word(), self.errors[code as usize].get()))
     }
 
     /// Answers that were older than their time to live.
@@ -115,5 +145,20 @@ impl RouteStats {
     /// Time from asking to the answer.
     pub fn latency(&self) -> &Histogram {
         &self.latency
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frequent_and_rare_outcomes_are_told_alike() {
+        let stats = RouteStats::default();
+        let outcomes = [FREQUENT[0], FREQUENT[3], Outcome::Failed(Failure::Disconnected), Outcome::Hit, FREQUENT[3]];
+        outcomes.into_iter().for_each(|outcome| stats.handle_outcome(Tier::Primary, outcome));
+        let expected = [(("miss", "absent"), 1), (("failed", "circuit_open"), 2), (("failed", "disconnected"), 1)];
+        assert_eq!(stats.outcomes(Tier::Primary), expected);
+        assert_eq!(stats.outcomes(Tier::Local), []);
     }
 }

@@ -239,15 +239,14 @@ impl OriginTier {
                 return failed(Failure::Shed, asked);
             }
         };
+        let mut held = Held { tier: self, permit: Some(permit), result: LoadResult::Abandoned };
         let begun = self.clock.now();
         self.stats.queueing.observe(begun.since(asked));
         let result = self.ask(errand).await;
-        let now = self.clock.now();
-        self.stats.latency.observe(now.since(begun));
+        self.stats.latency.observe(self.clock.now().since(begun));
         let loaded = self.judge(result, errand, begun);
         self.stats.loads.increment(loaded.outcome.reason());
-        self.gate.lock().guard.handle_done(permit, load_result(loaded.outcome), now);
-        self.pump();
+        held.result = load_result(loaded.outcome);
         loaded
     }
 
@@ -334,6 +333,22 @@ impl OriginTier {
                 () = self.pump_wanted.notified() => {}
                 () = self.shutdown.begun() => return,
             }
+        }
+    }
+}
+
+/// A place among the loads under way, given back however the load ends.
+struct Held<'t> {
+    tier: &'t OriginTier,
+    permit: Option<LoadPermit>,
+    result: LoadResult,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            self.tier.gate.lock().guard.handle_done(permit, self.result, self.tier.clock.now());
+            self.tier.pump();
         }
     }
 }

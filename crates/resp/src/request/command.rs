@@ -3,7 +3,7 @@
 //! Nothing is copied: the frame and each argument are slices, and the table of where the arguments lie belongs to the
 //! scanner, which uses it again for the next frame.
 
-use std::ops::Index;
+use std::ops::{Index, Range};
 
 /// Where one argument lies in its frame.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,16 @@ impl<'a> Command<'a> {
     pub fn arg(&self, index: usize) -> &'a [u8] {
         let span = self.spans[index];
         &self.frame[span.at..][..span.len]
+    }
+
+    /// Where argument `index` lies in the [`frame`](Self::frame).
+    ///
+    /// # Panics
+    /// If there are not that many arguments.
+    #[inline]
+    pub fn span(&self, index: usize) -> Range<usize> {
+        let span = self.spans[index];
+        span.at..span.at + span.len
     }
 
     /// Argument `index`, if there are that many.

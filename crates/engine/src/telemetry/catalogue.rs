@@ -1,0 +1,267 @@
+//! Every metric, once: name, type, unit, labels, help.
+//!
+//! The exposition, `docs/metrics.md` and the tests read this table, so a metric that is not in it cannot be told, and
+//! one that is told differently fails a test. Labels take their values from settings and from names of enum variants
+//! only: never from a key, a value or a client, so that the number of series is bounded by the settings.
+//!
+//! The four names that begin with `redis_` are a contract with dashboards written before failsoft was; all others
+//! begin with `failsoft_`.
+
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, until the process or what it counts begins anew.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Durations by bucket, with their sum and count.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the exposition format.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What is known of a metric without looking at any world.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// The part of failsoft it tells of: a heading of the reference.
+    pub section: &'static str,
+    /// The name, unit included.
+    pub name: &'static str,
+    /// What kind of number it is.
+    pub kind: Kind,
+    /// What one of it is.
+    pub unit: &'static str,
+    /// The names of its labels, in the order in which their values are given.
+    pub labels: &'static [&'static str],
+    /// What it means, in one or two sentences.
+    pub help: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($section:literal { $($id:ident: $kind:ident $name:literal $unit:literal [$($label:literal),*] $help:literal;)* })*) => {
+        /// One metric. Its variants stand in the order in which they are told.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Metric { $($(#[doc = $help] $id,)*)* }
+
+        impl Metric {
+            /// Every metric.
+            pub const ALL: &'static [Self] = &[$($(Self::$id,)*)*];
+
+            /// What is known of it.
+            pub const fn description(self) -> &'static Description {
+                &TABLE[self as usize]
+            }
+        }
+
+        const TABLE: &[Description] = &[$($(Description {
+            section: $section,
+            name: $name,
+            kind: Kind::$kind,
+            unit: $unit,
+            labels: &[$($label),*],
+            help: $help,
+        },)*)*];
+    };
+}
+
+catalogue! {
+    "All routes together" {
+        SlotsAssigned: Gauge "redis_cluster_slots_assigned" "slots" []
+            "Hash slots that have an owner. A standalone primary owns all 16384.";
+        SlotsOk: Gauge "redis_cluster_slots_ok" "slots" []
+            "Hash slots whose owner is asked freely. Standalone: 16384 while the primary's circuit is closed, else 0.";
+        RoutingAttempts: Counter "redis_fallback_routing_attempts_total" "requests" ["status"]
+            "Requests by how they were routed: primary_hit (the primary answered, be it 'absent'), primary_failover (a replica), secondary_fallback (local memory, the origin or the default), error (nobody).";
+        RoutingLatency: Histogram "redis_fallback_routing_latency_seconds" "seconds" []
+            "Time from a request to its answer, whichever tier gave it.";
+    }
+    "Routes" {
+        Requests: Counter "failsoft_requests_total" "requests" ["route", "status"]
+            "Requests of a route by how they were routed; the values of status are those of redis_fallback_routing_attempts_total.";
+        RequestDuration: Histogram "failsoft_request_duration_seconds" "seconds" ["route"]
+            "Time from a request of a route to its answer.";
+        Answers: Counter "failsoft_answers_total" "requests" ["route", "tier"]
+            "Requests of a route by the tier that answered.";
+        Outcomes: Counter "failsoft_outcomes_total" "outcomes" ["route", "tier", "outcome", "reason"]
+            "What came back from a tier other than a value: outcome is miss, refused, failed or silent.";
+        StaleAnswers: Counter "failsoft_stale_answers_total" "requests" ["route"]
+            "Answers older than their time to live, within the route's max_stale.";
+        Errors: Counter "failsoft_errors_total" "requests" ["route", "code"]
+            "Requests answered with an error of failsoft's own, by its first word. Errors of Redis pass through and are in failsoft_outcomes_total.";
+    }
+    "Redis nodes" {
+        NodeCircuitState: Gauge "failsoft_node_circuit_state" "1 or 0" ["node", "tier", "state"]
+            "1 for the state that the node's circuit is in (closed: traffic flows), 0 for the others.";
+        NodeCircuitTransitions: Counter "failsoft_node_circuit_transitions_total" "transitions" ["node", "tier"]
+            "Times that the node's circuit has changed its state.";
+        NodeCircuitOpened: Counter "failsoft_node_circuit_opened_total" "transitions" ["node", "tier"]
+            "Times that the node's circuit has opened.";
+        NodeConnections: Gauge "failsoft_node_connections" "connections" ["node", "tier"]
+            "Connections to the node that are open and through their handshake.";
+        NodeConnects: Counter "failsoft_node_connects_total" "connections" ["node", "tier"]
+            "Connections to the node that were opened.";
+        NodeConnectFailures: Counter "failsoft_node_connect_failures_total" "attempts" ["node", "tier", "reason"]
+            "Attempts to connect to the node that failed.";
+        NodeDisconnects: Counter "failsoft_node_disconnects_total" "connections" ["node", "tier", "reason"]
+            "Connections to the node that were lost or given up.";
+        NodeRefusals: Counter "failsoft_node_refusals_total" "replies" ["node", "tier", "word"]
+            "Error replies of the node by Redis' word, in lower case; error stands for every other word.";
+        NodeSilences: Counter "failsoft_node_silences_total" "requests" ["node", "tier", "reason"]
+            "Requests that were sent to the node and not answered.";
+        NodeQueueFull: Counter "failsoft_node_queue_full_total" "requests" ["node", "tier"]
+            "Requests that were not sent because too many were in flight on their connection.";
+        NodeLateReplies: Counter "failsoft_node_late_replies_total" "replies" ["node", "tier"]
+            "Replies that came after their asker had stopped waiting; they are thrown away.";
+        NodeProbes: Counter "failsoft_node_probes_total" "probes" ["node", "tier", "result"]
+            "Background probes by result: well, or what was wrong.";
+        NodeWritable: Gauge "failsoft_node_writable" "1 or 0" ["node", "tier"]
+            "Whether the node took the last background probe's write. Only primaries are tried; absent before the first probe.";
+        NodePending: Gauge "failsoft_node_pending" "requests" ["node", "tier"]
+            "Requests in flight to the node, over all connections.";
+        NodeMaxPending: Gauge "failsoft_node_max_pending_per_connection" "requests" ["node", "tier"]
+            "Requests that may be in flight on one connection to the node.";
+        NodeReplyDuration: Histogram "failsoft_node_reply_duration_seconds" "seconds" ["node", "tier"]
+            "Time from asking the node to its reply, error replies included.";
+    }
+    "Origins" {
+        OriginCircuitState: Gauge "failsoft_origin_circuit_state" "1 or 0" ["origin", "state"]
+            "1 for the state that the origin's circuit is in (closed: loads flow), 0 for the others.";
+        OriginCircuitTransitions: Counter "failsoft_origin_circuit_transitions_total" "transitions" ["origin"]
+            "Times that the origin's circuit has changed its state.";
+        OriginCircuitOpened: Counter "failsoft_origin_circuit_opened_total" "transitions" ["origin"]
+            "Times that the origin's circuit has opened.";
+        OriginLoads: Counter "failsoft_origin_loads_total" "loads" ["origin", "result"]
+            "Loads that were begun, by result: hit, no_such_row, or what failed.";
+        OriginStatements: Counter "failsoft_origin_statements_total" "statements" ["origin"]
+            "Statements or requests that reached the origin, counted there or at its driver.";
+        OriginCoalesced: Counter "failsoft_origin_coalesced_total" "requests" ["origin"]
+            "Requests that shared the load of another.";
+        OriginShed: Counter "failsoft_origin_shed_total" "requests" ["origin", "reason"]
+            "Requests turned away to protect the origin.";
+        OriginInFlight: Gauge "failsoft_origin_in_flight" "loads" ["origin"]
+            "Loads under way.";
+        OriginConcurrencyLimit: Gauge "failsoft_origin_concurrency_limit" "loads" ["origin"]
+            "Loads that may be under way at present; adapts to how the origin is doing.";
+        OriginMaxConcurrency: Gauge "failsoft_origin_max_concurrency" "loads" ["origin"]
+            "Loads that may ever be under way at once: the setting max_concurrency.";
+        OriginQueued: Gauge "failsoft_origin_queued" "requests" ["origin"]
+            "Requests that wait for their turn to load.";
+        OriginMaxQueued: Gauge "failsoft_origin_max_queued" "requests" ["origin"]
+            "Requests that may wait for their turn to load: the setting queue.";
+        OriginMaxRate: Gauge "failsoft_origin_max_rate" "loads per second" ["origin"]
+            "Loads that this instance may begin each second: its share of the setting max_rate. Absent without one.";
+        OriginTokens: Gauge "failsoft_origin_rate_tokens" "loads" ["origin"]
+            "Loads that the rate would let begin at this moment. Absent without a max_rate.";
+        OriginLoadDuration: Histogram "failsoft_origin_load_duration_seconds" "seconds" ["origin"]
+            "Time of a load, waiting for its turn not included.";
+        OriginQueueingDuration: Histogram "failsoft_origin_queueing_duration_seconds" "seconds" ["origin"]
+            "Time that a load has waited for its turn.";
+    }
+    "Local memory" {
+        LocalHits: Counter "failsoft_local_hits_total" "looks" []
+            "Looks into local memory that found a fresh copy.";
+        LocalStaleHits: Counter "failsoft_local_stale_hits_total" "looks" []
+            "Looks into local memory that found a copy beyond its time to live, within the route's max_stale.";
+        LocalMisses: Counter "failsoft_local_misses_total" "looks" []
+            "Looks into local memory that found nothing, or something too old.";
+        LocalKept: Counter "failsoft_local_kept_total" "copies" []
+            "Copies that were kept.";
+        LocalRefused: Counter "failsoft_local_refused_total" "copies" []
+            "Copies that were not kept, because a write had passed meanwhile or because they were too large.";
+        LocalInvalidated: Counter "failsoft_local_invalidated_total" "copies" []
+            "Copies that were removed because a write passed.";
+        LocalEntries: Gauge "failsoft_local_entries" "copies" []
+            "Copies in local memory.";
+        LocalBytes: Gauge "failsoft_local_bytes" "bytes" []
+            "Bytes of local memory in use, keys and overhead included.";
+        LocalCapacity: Gauge "failsoft_local_capacity_bytes" "bytes" []
+            "Bytes of local memory that may be in use: the setting local.capacity.";
+    }
+    "Writing back to Redis" {
+        WriteBackWritten: Counter "failsoft_write_back_written_total" "values" []
+            "Values loaded from an origin that Redis has taken, or had meanwhile.";
+        WriteBackDropped: Counter "failsoft_write_back_dropped_total" "values" ["reason"]
+            "Values loaded from an origin that were not written back.";
+        WriteBackOutstanding: Gauge "failsoft_write_back_outstanding" "values" []
+            "Values on their way back to Redis.";
+        WriteBackMaxOutstanding: Gauge "failsoft_write_back_max_outstanding" "values" []
+            "Values that may be on their way back to Redis at once: the setting write_back.queue.";
+    }
+    "The sidecar" {
+        Clients: Gauge "failsoft_clients" "connections" []
+            "Clients that are connected.";
+        MaxClients: Gauge "failsoft_max_clients" "connections" []
+            "Clients that may be connected: the setting server.max_clients.";
+        ClientsAccepted: Counter "failsoft_clients_accepted_total" "connections" []
+            "Connections of clients that were accepted, those refused right after included.";
+        ClientsRefused: Counter "failsoft_clients_refused_total" "connections" []
+            "Clients that were turned away because there were too many.";
+        ClientsClosed: Counter "failsoft_clients_closed_total" "connections" ["reason"]
+            "Connections of clients that ended.";
+        AcceptErrors: Counter "failsoft_accept_errors_total" "errors" ["reason"]
+            "Connections of clients that could not be accepted.";
+        FallbackTasks: Gauge "failsoft_fallback_tasks" "requests" []
+            "Requests that the first tier did not answer and that are still under way.";
+        MaxFallbackTasks: Gauge "failsoft_max_fallback_tasks" "requests" []
+            "Requests that may be under way beyond the first tier at once.";
+        FallbackTasksRefused: Counter "failsoft_fallback_tasks_refused_total" "requests" []
+            "Requests that were answered with an error because too many were under way beyond the first tier.";
+        Reloads: Counter "failsoft_reloads_total" "reloads" ["result"]
+            "Times that settings were read again: taken_up or refused.";
+    }
+    "The process" {
+        Generation: Gauge "failsoft_settings_generation" "reloads" []
+            "Times that new settings have come into force since the start.";
+        Uptime: Gauge "failsoft_uptime_seconds" "seconds" []
+            "Time since the start.";
+        BuildInfo: Gauge "failsoft_build_info" "1" ["version"]
+            "Always 1; the label says which failsoft this is.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn descriptions() -> impl Iterator<Item = &'static Description> {
+        Metric::ALL.iter().map(|metric| metric.description())
+    }
+
+    #[test]
+    fn no_two_metrics_have_the_same_name() {
+        let names: BTreeSet<_> = descriptions().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), Metric::ALL.len());
+    }
+
+    #[test]
+    fn names_tell_type_and_unit() {
+        for metric in descriptions() {
+            let Description { name, kind, unit, help, .. } = metric;
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_seconds"), *unit == "seconds", "{name}");
+            assert_eq!(name.ends_with("_bytes"), *unit == "bytes", "{name}");
+            assert!(name.starts_with("failsoft_") || name.starts_with("redis_"), "{name}");
+            assert!(help.ends_with('.') && !help.contains('\n'), "{name}: {help}");
+        }
+    }
+
+    #[test]
+    fn the_names_that_are_a_contract_stand() {
+        let told = |name| descriptions().find(|metric| metric.name == name).map(|metric| (metric.kind, metric.labels));
+        assert_eq!(told("redis_cluster_slots_assigned"), Some((Kind::Gauge, &[] as &[&str])));
+        assert_eq!(told("redis_cluster_slots_ok"), Some((Kind::Gauge, &[] as &[&str])));
+        assert_eq!(told("redis_fallback_routing_attempts_total"), Some((Kind::Counter, &["status"] as &[&str])));
+        assert_eq!(told("redis_fallback_routing_latency_seconds"), Some((Kind::Histogram, &[] as &[&str])));
+    }
+}

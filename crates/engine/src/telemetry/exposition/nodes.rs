@@ -1,0 +1,40 @@
+//! How the Redis nodes are.
+
+use std::sync::atomic::Ordering;
+
+use super::page::Page;
+use super::{CircuitMetrics, tell_circuit};
+use crate::node::Node;
+use crate::telemetry::catalogue::Metric;
+use crate::world::World;
+
+const CIRCUIT: CircuitMetrics = CircuitMetrics {
+    state: Metric::NodeCircuitState,
+    transitions: Metric::NodeCircuitTransitions,
+    opened: Metric::NodeCircuitOpened,
+};
+
+pub(super) fn tell(page: &mut Page, world: &World) {
+    world.nodes().for_each(|node| tell_one(page, node));
+}
+
+fn tell_one(page: &mut Page, node: &Node) {
+    let values = [node.name().as_ref(), node.tier().name()];
+    let stats = node.stats();
+    tell_circuit(page, &CIRCUIT, &values, node.health());
+    page.sample(Metric::NodeConnections, &values, stats.connections.load(Ordering::Relaxed));
+    page.sample(Metric::NodeConnects, &values, stats.connects.get());
+    page.samples_by(Metric::NodeConnectFailures, &values, stats.connect_failures.snapshot());
+    page.samples_by(Metric::NodeDisconnects, &values, stats.disconnects.snapshot());
+    page.samples_by(Metric::NodeRefusals, &values, stats.refusals.snapshot());
+    page.samples_by(Metric::NodeSilences, &values, stats.silences.snapshot());
+    page.sample(Metric::NodeQueueFull, &values, stats.queue_full.get());
+    page.sample(Metric::NodeLateReplies, &values, stats.late.get());
+    page.samples_by(Metric::NodeProbes, &values, stats.probes.snapshot());
+    if let Some(writable) = stats.writable() {
+        page.sample(Metric::NodeWritable, &values, u8::from(writable));
+    }
+    page.sample(Metric::NodePending, &values, node.pending());
+    page.sample(Metric::NodeMaxPending, &values, node.options().max_pending);
+    page.histogram(Metric::NodeReplyDuration, &values, &stats.latency.snapshot());
+}

@@ -1,0 +1,48 @@
+//! What the process itself holds: local memory, values on their way back, clients.
+
+use failsoft_core::Time;
+
+use super::page::Page;
+use crate::engine::Engine;
+use crate::telemetry::VERSION;
+use crate::telemetry::catalogue::Metric;
+use crate::telemetry::figures::ServerFigures;
+use crate::world::World;
+
+pub(super) fn tell_memory(page: &mut Page, world: &World) {
+    let (local, stats) = (world.local(), world.local().stats());
+    page.sample(Metric::LocalHits, &[], stats.hits.get());
+    page.sample(Metric::LocalStaleHits, &[], stats.stale_hits.get());
+    page.sample(Metric::LocalMisses, &[], stats.misses.get());
+    page.sample(Metric::LocalKept, &[], stats.kept.get());
+    page.sample(Metric::LocalRefused, &[], stats.refused.get());
+    page.sample(Metric::LocalInvalidated, &[], stats.invalidated.get());
+    page.sample(Metric::LocalEntries, &[], local.entries());
+    page.sample(Metric::LocalBytes, &[], local.bytes());
+    page.sample(Metric::LocalCapacity, &[], local.capacity());
+    let write_back = world.write_back();
+    let (outstanding, bound) = write_back.outstanding();
+    page.sample(Metric::WriteBackWritten, &[], write_back.stats().written.get());
+    page.samples_by(Metric::WriteBackDropped, &[], write_back.stats().dropped.snapshot());
+    page.sample(Metric::WriteBackOutstanding, &[], outstanding);
+    page.sample(Metric::WriteBackMaxOutstanding, &[], bound);
+}
+
+pub(super) fn tell_engine(page: &mut Page, engine: &Engine) {
+    page.sample(Metric::Generation, &[], engine.generation());
+    page.sample(Metric::Uptime, &[], engine.clock().now().since(Time::ZERO).as_secs_f64());
+    page.sample(Metric::BuildInfo, &[VERSION], 1);
+}
+
+pub(super) fn tell_server(page: &mut Page, server: &ServerFigures) {
+    page.sample(Metric::Clients, &[], server.clients.now);
+    page.sample(Metric::MaxClients, &[], server.clients.bound);
+    page.sample(Metric::ClientsAccepted, &[], server.accepted);
+    page.sample(Metric::ClientsRefused, &[], server.clients.refused);
+    page.samples_by(Metric::ClientsClosed, &[], server.closed.iter().copied());
+    page.samples_by(Metric::AcceptErrors, &[], server.accept_errors.iter().copied());
+    page.sample(Metric::FallbackTasks, &[], server.fallback_tasks.now);
+    page.sample(Metric::MaxFallbackTasks, &[], server.fallback_tasks.bound);
+    page.sample(Metric::FallbackTasksRefused, &[], server.fallback_tasks.refused);
+    page.samples_by(Metric::Reloads, &[], server.reloads.iter().copied());
+}

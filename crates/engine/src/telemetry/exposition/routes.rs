@@ -1,0 +1,44 @@
+//! What requests came to: over all routes, and for each.
+
+use failsoft_core::Tier;
+
+use super::page::Page;
+use crate::route::Route;
+use crate::telemetry::catalogue::Metric;
+use crate::telemetry::route::Status;
+use crate::telemetry::totals::Sums;
+use crate::world::World;
+
+/// Hash slots of a Redis deployment; a standalone primary owns them all.
+const SLOTS: u32 = 16_384;
+
+/// The figures whose names are a contract.
+pub(super) fn tell_all(page: &mut Page, world: &World, sums: &Sums) {
+    let is_usable = world.primary().health().is_closed();
+    page.sample(Metric::SlotsAssigned, &[], SLOTS);
+    page.sample(Metric::SlotsOk, &[], if is_usable { SLOTS } else { 0 });
+    let statuses = Status::ALL.iter().zip(sums.statuses).map(|(status, count)| (status.name(), count));
+    page.samples_by(Metric::RoutingAttempts, &[], statuses);
+    page.histogram(Metric::RoutingLatency, &[], &sums.latency);
+}
+
+/// The figures of each route, plain Redis included.
+pub(super) fn tell_each(page: &mut Page, world: &World) {
+    world.routes().for_each(|(_, route)| tell(page, route));
+}
+
+fn tell(page: &mut Page, route: &Route) {
+    let (name, stats) = (route.name.as_ref(), &route.stats);
+    let statuses = Status::ALL.map(|status| (status.name(), stats.status(status)));
+    page.samples_by(Metric::Requests, &[name], statuses);
+    page.histogram(Metric::RequestDuration, &[name], &stats.latency().snapshot());
+    let answers = route.through.tiers.iter().map(|tier| (tier.name(), stats.answers(tier)));
+    page.samples_by(Metric::Answers, &[name], answers);
+    for tier in Tier::ALL {
+        for ((outcome, reason), count) in stats.outcomes(tier) {
+            page.sample(Metric::Outcomes, &[name, tier.name(), outcome, reason], count);
+        }
+    }
+    page.sample(Metric::StaleAnswers, &[name], stats.stale());
+    page.samples_by(Metric::Errors, &[name], stats.errors());
+}

@@ -1,0 +1,32 @@
+//! What the engine is told of the sidecar around it, so that one page tells of both.
+//!
+//! A plain struct rather than a trait: whoever serves clients fills it in when somebody asks, and a program that uses
+//! the library without a sidecar has none.
+
+/// The sidecar's figures at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFigures {
+    /// Clients that are connected.
+    pub clients: Bounded,
+    /// Requests under way beyond the first tier.
+    pub fallback_tasks: Bounded,
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Connections that ended, by reason.
+    pub closed: Vec<(&'static str, u64)>,
+    /// Connections that could not be accepted, by reason.
+    pub accept_errors: Vec<(&'static str, u64)>,
+    /// Times that settings were read again, by result.
+    pub reloads: Vec<(&'static str, u64)>,
+}
+
+/// Something of which there may be only so much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounded {
+    /// How many there are.
+    pub now: usize,
+    /// How many there may be.
+    pub bound: usize,
+    /// How many were turned away.
+    pub refused: usize,
+}

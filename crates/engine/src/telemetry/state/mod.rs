@@ -1,0 +1,259 @@
+//! `/api/v1/state`: how failsoft is at this moment, as a tree for people and programs.
+//!
+//! The same figures as the metrics, but whole where metrics are flat: each route with its plan, latencies as quantiles.
+//! Counters are totals since the start; whoever wants a rate asks twice. The types read what they write, so that
+//! programs in Rust need no description of their own. Nothing here is secret: addresses come without credentials, and
+//! keys and values are never told.
+
+mod view;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Counts by name.
+pub type Counts = BTreeMap<String, u64>;
+
+/// How failsoft is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Which failsoft this is.
+    pub version: String,
+    /// What the operator wishes: `auto`, routing by what is observed.
+    pub mode: String,
+    /// Times that new settings have come into force since the start.
+    pub generation: u64,
+    /// Time since the start.
+    pub uptime_seconds: f64,
+    /// The routes, first listed first; plain Redis last.
+    pub routes: Vec<RouteState>,
+    /// The Redis nodes, the primary first.
+    pub nodes: Vec<NodeState>,
+    /// The origins.
+    pub origins: Vec<OriginState>,
+    /// This process' memory.
+    pub local: LocalState,
+    /// Values on their way back to Redis.
+    pub write_back: WriteBackState,
+    /// The clients; absent where there is no sidecar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerState>,
+}
+
+/// A route, how it goes, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteState {
+    /// The name in settings, logs and metrics.
+    pub name: String,
+    /// The key pattern; empty for the keys that no route takes.
+    pub keys: String,
+    /// What the keys are for.
+    pub role: String,
+    /// How requests go.
+    pub plan: PlanState,
+    /// Requests by how they were routed.
+    pub requests: Counts,
+    /// Requests by the tier that answered.
+    pub answers: Counts,
+    /// What came back from tiers other than values.
+    pub outcomes: Vec<OutcomeState>,
+    /// Requests answered with an error of failsoft's own, by code.
+    pub errors: Counts,
+    /// Answers older than their time to live.
+    pub stale: u64,
+    /// Time from a request to its answer.
+    pub latency: LatencyState,
+}
+
+/// The tiers that may be asked, in the order in which they are, and the bounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanState {
+    /// For reads that failsoft can answer by itself.
+    pub read: Vec<String>,
+    /// For reads that only a node can answer.
+    pub read_of_nodes: Vec<String>,
+    /// For everything else.
+    pub write: Vec<String>,
+    /// The origin's name.
+    pub origin: Option<String>,
+    /// Times that one Redis tier may be asked in one read.
+    pub attempts: u8,
+    /// Bound over a whole request.
+    pub deadline_ms: f64,
+    /// Bound on one question to a node.
+    pub node_timeout_ms: f64,
+    /// How far beyond its time to live a local copy may be served.
+    pub max_stale_ms: f64,
+}
+
+/// How often something other than a value came back from a tier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeState {
+    /// The tier.
+    pub tier: String,
+    /// miss, refused, failed or silent.
+    pub outcome: String,
+    /// The reason within that word.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Durations since the start, as quantiles estimated from a histogram; absent while there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyState {
+    /// How many durations there are.
+    pub count: u64,
+    /// Half of them are not longer.
+    pub p50_ms: Option<f64>,
+    /// 95 % of them are not longer.
+    pub p95_ms: Option<f64>,
+    /// 99 % of them are not longer.
+    pub p99_ms: Option<f64>,
+}
+
+/// A circuit: whether its subject is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CircuitState {
+    /// closed (traffic flows), open, half-open or ramp.
+    pub state: String,
+    /// Times that it has changed its state.
+    pub transitions: u64,
+    /// Times that it has opened.
+    pub opened: u64,
+}
+
+/// A Redis node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeState {
+    /// `host:port`.
+    pub node: String,
+    /// primary or replica.
+    pub tier: String,
+    /// Whether it is asked.
+    pub circuit: CircuitState,
+    /// Whether it took the last probe's write; null where none was tried.
+    pub writable: Option<bool>,
+    /// Connections that are open.
+    pub connections: u64,
+    /// Connections that were opened.
+    pub connects: u64,
+    /// Attempts to connect that failed, by reason.
+    pub connect_failures: Counts,
+    /// Connections that were lost, by reason.
+    pub disconnects: Counts,
+    /// Requests in flight.
+    pub pending: u64,
+    /// Requests that may be in flight on one connection.
+    pub max_pending_per_connection: u64,
+    /// Requests not sent because too many were in flight.
+    pub queue_full: u64,
+    /// Error replies, by Redis' word.
+    pub refusals: Counts,
+    /// Requests that were not answered, by reason.
+    pub silences: Counts,
+    /// Replies that came after their asker had stopped waiting.
+    pub late: u64,
+    /// Background probes, by result.
+    pub probes: Counts,
+    /// Time from asking to the reply.
+    pub latency: LatencyState,
+}
+
+/// An origin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OriginState {
+    /// The name in settings.
+    pub name: String,
+    /// sqlite, postgres, mysql or http.
+    pub kind: String,
+    /// Whether it is asked.
+    pub circuit: CircuitState,
+    /// Loads that were begun, by result.
+    pub loads: Counts,
+    /// Statements that reached it.
+    pub statements: u64,
+    /// Requests that shared the load of another.
+    pub coalesced: u64,
+    /// Requests turned away to protect it, by reason.
+    pub shed: Counts,
+    /// Loads under way.
+    pub in_flight: u32,
+    /// Loads that may be under way at present.
+    pub concurrency_limit: u32,
+    /// Loads that may ever be under way at once.
+    pub max_concurrency: u32,
+    /// Requests that wait for their turn.
+    pub queued: u32,
+    /// Requests that may wait.
+    pub max_queued: u32,
+    /// Loads that may begin each second; null without a bound.
+    pub max_rate: Option<f64>,
+    /// Loads that the rate would let begin now; null without a bound.
+    pub rate_tokens: Option<u64>,
+    /// Time of a load, waiting not included.
+    pub latency: LatencyState,
+    /// Time of waiting for a turn.
+    pub queueing: LatencyState,
+}
+
+/// Local memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalState {
+    /// Copies in it.
+    pub entries: u64,
+    /// Bytes in use.
+    pub bytes: u64,
+    /// Bytes that may be in use.
+    pub capacity_bytes: u64,
+    /// Looks that found a fresh copy.
+    pub hits: u64,
+    /// Looks that found a copy beyond its time to live.
+    pub stale_hits: u64,
+    /// Looks that found nothing of use.
+    pub misses: u64,
+    /// Copies kept.
+    pub kept: u64,
+    /// Copies not kept.
+    pub refused: u64,
+    /// Copies removed because a write passed.
+    pub invalidated: u64,
+}
+
+/// Values on their way back to Redis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteBackState {
+    /// Values that Redis has taken.
+    pub written: u64,
+    /// Values that were not written, by reason.
+    pub dropped: Counts,
+    /// Values on their way.
+    pub outstanding: u64,
+    /// Values that may be on their way.
+    pub max_outstanding: u64,
+}
+
+/// The sidecar's clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerState {
+    /// Clients that are connected.
+    pub clients: u64,
+    /// Clients that may be connected.
+    pub max_clients: u64,
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Clients turned away because there were too many.
+    pub refused: u64,
+    /// Connections that ended, by reason.
+    pub closed: Counts,
+    /// Connections that could not be accepted, by reason.
+    pub accept_errors: Counts,
+    /// Requests under way beyond the first tier.
+    pub fallback_tasks: u64,
+    /// Requests that may be under way beyond the first tier.
+    pub max_fallback_tasks: u64,
+    /// Requests answered with an error because too many were.
+    pub fallback_tasks_refused: u64,
+    /// Times that settings were read again, by result.
+    pub reloads: Counts,
+}

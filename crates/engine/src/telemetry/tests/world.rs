@@ -1,0 +1,173 @@
+//! A world in which everything that can be counted has been. Only the probe's verdict comes from a real Redis: whether
+//! a node takes writes cannot be known otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use failsoft_core::circuit::{Denial, DenialReason};
+use failsoft_core::outcome::{Failure, Silence};
+use failsoft_core::plan::Plan;
+use failsoft_core::refusal::Refusal;
+use failsoft_core::request::{Admission, Ending, Grant, Request, Step};
+use failsoft_core::stale::{Acceptance, Stamp};
+use failsoft_core::{Outcome, Tier, Time};
+use failsoft_testkit::redis::Redis;
+use failsoft_testkit::wait::eventually;
+
+use crate::engine::Engine;
+use crate::node::NodeStats;
+use crate::node::probe::probe_forever;
+use crate::route::Route;
+use crate::settings;
+use crate::telemetry::figures::{Bounded, ServerFigures};
+use crate::tier::local::Copy;
+use crate::value::Value;
+use crate::world::World;
+
+const SETTINGS: &str = r#"
+[redis]
+nodes = ["redis://{primary}"]
+replicas = ["redis://127.0.0.1:6479"]
+
+[origins.users]
+url = "sqlite://users.db"
+max_concurrency = 20
+max_rate = 500
+
+[[routes]]
+keys = "user:{id}"
+role = "cache"
+origin = "users"
+query = "SELECT name FROM users WHERE id = :id"
+shape = "raw"
+max_stale = "10m"
+default = "nobody"
+
+[[routes]]
+keys = "session:*"
+role = "session"
+"#;
+
+/// An engine about which nothing has been counted.
+pub(super) fn quiet() -> Engine {
+    engine("127.0.0.1:6379")
+}
+
+fn engine(primary: &str) -> Engine {
+    let text = SETTINGS.replace("{primary}", primary);
+    let loaded = settings::parse(&text, "failsoft.toml").unwrap_or_else(|problems| panic!("{problems}"));
+    Engine::new(loaded.settings, 1).unwrap()
+}
+
+/// An engine about which everything has been counted.
+pub(super) async fn eventful() -> Engine {
+    let redis = Redis::start().await;
+    let engine = engine(&redis.addr().to_string());
+    let (world, _) = engine.world();
+    let probing = tokio::spawn(probe_forever(Arc::downgrade(world.primary())));
+    eventually("the probe's verdict", Duration::from_secs(10), || async {
+        world.primary().stats().writable().is_some()
+    })
+    .await;
+    probing.abort();
+    world.routes().for_each(|(_, route)| count_requests(route));
+    world.nodes().for_each(|node| count_node(node.stats()));
+    count_origins(&world);
+    count_local(&world);
+    let stats = world.write_back().stats();
+    stats.written.increment();
+    stats.dropped.increment("circuit_open");
+    engine
+}
+
+/// What a sidecar tells about which everything has been counted.
+pub(super) fn figures() -> ServerFigures {
+    ServerFigures {
+        clients: Bounded { now: 3, bound: 10_000, refused: 1 },
+        fallback_tasks: Bounded { now: 2, bound: 100_000, refused: 1 },
+        accepted: 5,
+        closed: vec![("client", 2)],
+        accept_errors: vec![("out_of_file_descriptors", 1)],
+        reloads: vec![("taken_up", 1)],
+    }
+}
+
+/// One request each that the primary answers, that falls to its end, and whose end is an error.
+fn count_requests(route: &Route) {
+    let hit = Ending::Value(Tier::Primary);
+    route.stats.handle_ended(&Request::new(&route.through, Time::ZERO), hit, Duration::from_micros(300));
+    let (request, ending) = fail(&route.through, Outcome::Silent(Silence::Timeout));
+    route.stats.handle_ended(&request, ending, Duration::from_millis(200));
+    let (request, ending) = fail(&route.write, Outcome::Refused(Refusal::Loading));
+    route.stats.handle_ended(&request, ending, Duration::from_millis(1));
+    route.stats.handle_stale();
+}
+
+/// Leads a request to its end in a world where the first tier answers `outcome` and every other is closed.
+fn fail(plan: &Plan, outcome: Outcome) -> (Request, Ending) {
+    let mut request = Request::resume(plan, Time::ZERO, Tier::Primary);
+    request.handle_outcome(plan, &mut Closed, outcome, Time::ZERO, 0);
+    loop {
+        match request.poll_step(plan, &mut Closed, Time::ZERO) {
+            Step::End(ending) => return (request, ending),
+            Step::Look(_) => {
+                let missed = Outcome::Failed(Failure::DeadlineSpent);
+                request.handle_outcome(plan, &mut Closed, missed, Time::ZERO, 0);
+            }
+            Step::Ask(_) | Step::Wait(_) => unreachable!("no permit is ever given"),
+        }
+    }
+}
+
+struct Closed;
+
+impl Admission for Closed {
+    fn request_permit(&mut self, _: Tier, _: u8, _: Time) -> Result<Grant, Denial> {
+        Err(Denial { reason: DenialReason::Open, retry_at: Time::NEVER })
+    }
+
+    fn request_repeat(&mut self, _: Time) -> bool {
+        false
+    }
+}
+
+fn count_node(stats: &NodeStats) {
+    stats.connections.store(1, Ordering::Relaxed);
+    stats.connects.increment();
+    stats.connect_failures.increment(Failure::ConnectRefused.name());
+    stats.disconnects.increment(Silence::ConnectionLost.name());
+    stats.refusals.increment(Refusal::Loading.name());
+    stats.silences.increment(Silence::Timeout.name());
+    stats.queue_full.increment();
+    stats.late.increment();
+    stats.probes.increment("well");
+    stats.latency.observe(Duration::from_micros(300));
+}
+
+fn count_origins(world: &World) {
+    for origin in world.origins() {
+        let stats = origin.stats();
+        stats.loads.increment("hit");
+        stats.coalesced.increment();
+        stats.shed.increment("too_many_keys");
+        stats.latency.observe(Duration::from_millis(3));
+        stats.queueing.observe(Duration::ZERO);
+    }
+}
+
+fn count_local(world: &World) {
+    let local = world.local();
+    let copy = Copy {
+        value: Some(Value::Raw(Bytes::from_static(b"value"))),
+        stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(1) },
+    };
+    let version = local.version(b"k");
+    local.keep(b"k", copy.clone(), version);
+    assert!(local.look(b"k", Acceptance::Fresh, Time::ZERO).is_ok());
+    assert!(local.look(b"k", Acceptance::StaleUpTo(Duration::MAX), Time::from_millis(5_000)).is_ok());
+    assert!(local.look(b"absent", Acceptance::Fresh, Time::ZERO).is_err());
+    local.invalidate(b"k");
+    local.keep(b"k", copy, version);
+}

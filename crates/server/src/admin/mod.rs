@@ -1,0 +1,105 @@
+//! The admin interface: how failsoft is, over HTTP, for orchestrators, Prometheus and people.
+//!
+//! | path | answer |
+//! | --- | --- |
+//! | `/livez` | whether the process serves; never looks at Redis |
+//! | `/readyz` | whether clients should be sent here |
+//! | `/metrics` | everything that is counted, for Prometheus |
+//! | `/api/v1/state` | the same as JSON |
+//! | `/` | the same as a page |
+//!
+//! Nothing here changes anything, and nothing here asks a node or an origin: every answer is made at once from what is
+//! known, so that the interface answers while everything else does not. One file a path.
+
+mod door;
+mod index;
+mod livez;
+mod metrics;
+mod not_found;
+mod readyz;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+use failsoft::shutdown::Shutdown;
+use failsoft::telemetry::exposition::Exposition;
+use failsoft::telemetry::figures::{Bounded, ServerFigures};
+use tokio::net::TcpListener;
+
+use self::door::Door;
+use crate::shared::Shared;
+
+/// What all paths answer from.
+struct Admin {
+    shared: Arc<Shared>,
+    shutdown: Shutdown,
+    exposition: Exposition,
+}
+
+/// Serves the interface until it is dropped; who is being answered then is answered.
+///
+/// It goes on after `shutdown` has begun: while clients are let go, an orchestrator has to hear that no more should be
+/// sent.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: Shutdown) {
+    let router = router(Arc::new(Admin { shared, shutdown, exposition: Exposition::default() }));
+    let dropped = Shutdown::default();
+    let _guard = BeginOnDrop(dropped.clone());
+    let serving = axum::serve(Door::new(listener), router).with_graceful_shutdown(async move { dropped.begun().await });
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the admin interface has ended");
+    }
+}
+
+struct BeginOnDrop(Shutdown);
+
+impl Drop for BeginOnDrop {
+    fn drop(&mut self) {
+        self.0.begin();
+    }
+}
+
+fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/", get(index::index))
+        .route("/livez", get(livez::livez))
+        .route("/readyz", get(readyz::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/state", get(state::state))
+        .fallback(not_found::not_found)
+        .method_not_allowed_fallback(not_found::only_get)
+        .layer(map_response(with_common_headers))
+        .with_state(admin)
+}
+
+/// Every answer is of this moment, and is what it says it is.
+async fn with_common_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+impl Admin {
+    /// What the engine does not know of.
+    fn figures(&self) -> ServerFigures {
+        let (clients, max_clients) = self.shared.clients();
+        let (tasks, max_tasks, tasks_refused) = self.shared.fallback_tasks();
+        let stats = self.shared.stats();
+        ServerFigures {
+            clients: Bounded { now: clients, bound: max_clients, refused: self.shared.clients_refused() },
+            fallback_tasks: Bounded { now: tasks, bound: max_tasks, refused: tasks_refused },
+            accepted: stats.accepted.get(),
+            closed: stats.closed.snapshot(),
+            accept_errors: stats.accept_errors.snapshot(),
+            reloads: stats.reloads.snapshot(),
+        }
+    }
+}

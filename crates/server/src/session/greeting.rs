@@ -1,0 +1,135 @@
+//! Commands about the connection itself, answered here: a client's connection is to failsoft, not to Redis.
+//!
+//! What can be kept for the client is kept (its name); what would have to change the connection that it shares with
+//! others is refused in so many words, never acknowledged and forgotten.
+
+use failsoft_resp::Command;
+use failsoft_resp::encode::{self, Protocol};
+
+/// What has been said about one client's connection.
+pub(super) struct Greeting {
+    id: u64,
+    name: Vec<u8>,
+    database: u32,
+}
+
+/// What became of such a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Answered.
+    Answered,
+    /// Answered, and the connection is to be closed.
+    Goodbye,
+}
+
+impl Greeting {
+    /// A client with this id, on the database that failsoft has been set to.
+    pub(super) fn new(id: u64, database: u32) -> Self {
+        Self { id, name: Vec::new(), database }
+    }
+
+    pub(super) fn answer(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> Said {
+        let word = |index: usize| command.get(index).unwrap_or_default().to_ascii_uppercase();
+        match word(0).as_slice() {
+            b"PING" => ping(command, out),
+            b"ECHO" => encode::bulk(out, command.arg(1)),
+            b"QUIT" => {
+                encode::simple(out, "OK");
+                return Said::Goodbye;
+            }
+            b"RESET" => {
+                self.name.clear();
+                encode::simple(out, "RESET");
+            }
+            b"SELECT" => self.select(command.arg(1), out),
+            b"HELLO" => self.hello(command, out),
+            b"CLIENT" => self.client(word(1).as_slice(), command, out),
+            b"AUTH" => encode::error(
+                out,
+                "ERR AUTH is not supported by failsoft yet: it speaks to Redis as the user in its own settings",
+            ),
+            name => refuse(name, out),
+        }
+        Said::Answered
+    }
+
+    fn select(&self, database: &[u8], out: &mut Vec<u8>) {
+        if database == self.database.to_string().as_bytes() {
+            return encode::simple(out, "OK");
+        }
+        let own = self.database;
+        encode::error(out, &format!("ERR failsoft serves database {own} only: it is named in its settings"));
+    }
+
+    fn hello(&mut self, command: &Command<'_>, out: &mut Vec<u8>) {
+        match command.get(1) {
+            None | Some(b"2") => {}
+            Some(b"3") => return encode::error(out, "NOPROTO failsoft speaks RESP2 to its clients"),
+            Some(_) => return encode::error(out, "NOPROTO unsupported protocol version"),
+        }
+        let mut options = command.args().skip(2);
+        while let Some(option) = options.next() {
+            if option.eq_ignore_ascii_case(b"SETNAME") {
+                self.name = options.next().unwrap_or_default().to_vec();
+            } else {
+                return refuse(b"HELLO AUTH", out);
+            }
+        }
+        self.introduce(out);
+    }
+
+    fn introduce(&self, out: &mut Vec<u8>) {
+        encode::map_header(out, 7, Protocol::Resp2);
+        let texts = [("server", "redis"), ("version", "7.0.0")];
+        for (name, value) in texts {
+            encode::bulk(out, name.as_bytes());
+            encode::bulk(out, value.as_bytes());
+        }
+        encode::bulk(out, b"proto");
+        encode::integer(out, 2);
+        encode::bulk(out, b"id");
+        encode::integer(out, self.id as i64);
+        for (name, value) in [("mode", "standalone"), ("role", "master")] {
+            encode::bulk(out, name.as_bytes());
+            encode::bulk(out, value.as_bytes());
+        }
+        encode::bulk(out, b"modules");
+        encode::array_header(out, 0);
+    }
+
+    fn client(&mut self, subcommand: &[u8], command: &Command<'_>, out: &mut Vec<u8>) {
+        match subcommand {
+            b"ID" => encode::integer(out, self.id as i64),
+            b"GETNAME" if self.name.is_empty() => encode::nil(out, Protocol::Resp2),
+            b"GETNAME" => encode::bulk(out, &self.name),
+            b"SETNAME" => self.set_name(command.arg(2), out),
+            // Told by client libraries about themselves on every connection; nothing depends on it.
+            b"SETINFO" => encode::simple(out, "OK"),
+            other => refuse(&[b"CLIENT ", other].concat(), out),
+        }
+    }
+
+    fn set_name(&mut self, name: &[u8], out: &mut Vec<u8>) {
+        if name.iter().any(|byte| !(b'!'..=b'~').contains(byte)) {
+            let text = "ERR Client names cannot contain spaces, newlines or special characters.";
+            return encode::error(out, text);
+        }
+        self.name = name.to_vec();
+        encode::simple(out, "OK");
+    }
+}
+
+fn ping(command: &Command<'_>, out: &mut Vec<u8>) {
+    match command.get(1) {
+        None => encode::simple(out, "PONG"),
+        Some(message) => encode::bulk(out, message),
+    }
+}
+
+fn refuse(name: &[u8], out: &mut Vec<u8>) {
+    let name = String::from_utf8_lossy(name);
+    encode::error(
+        out,
+        &format!("ERR '{name}' is not supported by failsoft yet: it would give a shared connection a state"),
+    );
+}

@@ -1,0 +1,331 @@
+//! A client's replies, in the order of its requests.
+//!
+//! Answers come back in any order: from different nodes, from local memory, from loads that take their time. Each
+//! request takes a place here when it is read; an answer that is first in line goes straight into the outgoing bytes,
+//! others wait in their place. The bytes of a healthy answer are copied once, from the node's buffer to here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use failsoft::delivery::Deliver;
+use failsoft::gather::gather;
+use failsoft::job::{Job, Progress};
+use failsoft::runner::Context;
+use failsoft::verb::ManyVerb;
+use failsoft::world::World;
+use failsoft_core::request::Ending;
+use failsoft_core::{Outcome, Time};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::gauge::Gauge;
+
+/// Buffers of frames kept for the next requests of this client.
+const SPARE_FRAMES: usize = 64;
+/// A frame's buffer larger than this is given back.
+const SPARE_BYTES: usize = 4 << 10;
+
+/// What is said when too many requests wait for fallbacks already.
+const TOO_MANY_FALLBACKS: &[u8] =
+    b"-OVERLOADED nothing was done, too many requests wait for fallbacks reason=fallbacks retry-after-ms=100\r\n";
+
+/// The replies of one client.
+pub(crate) struct Replies {
+    inner: Mutex<Inner>,
+    ready: Notify,
+    fallbacks: Arc<Gauge>,
+}
+
+struct Inner {
+    context: Context,
+    /// What is to be written.
+    outgoing: Vec<u8>,
+    /// Requests without an answer, or whose answer waits for an earlier one; the first has ticket `first`.
+    slots: VecDeque<Slot>,
+    first: u64,
+    /// Bytes that wait in slots.
+    held: usize,
+    spare: Vec<Vec<u8>>,
+    closed: bool,
+}
+
+/// One request's place.
+pub(crate) enum Slot {
+    /// The answer.
+    Ready(Vec<u8>),
+    /// A question is out to a node.
+    Asked {
+        /// The request.
+        job: Job,
+        /// What it changes.
+        touched: Touched,
+    },
+    /// A question about several keys is out to the primary.
+    AskedMany {
+        /// The request.
+        job: Job,
+        /// How it is taken apart.
+        verb: ManyVerb,
+        /// How many keys.
+        keys: usize,
+    },
+    /// A task is at it.
+    Running,
+}
+
+/// Of which keys a command makes copies void, beyond what is done when it is sent.
+pub(crate) enum Touched {
+    /// Of none.
+    Nothing,
+    /// Of these.
+    Keys(Vec<Box<[u8]>>),
+    /// Of all.
+    Everything,
+}
+
+impl Touched {
+    /// Voids the copies.
+    pub(crate) fn invalidate(&self, world: &World) {
+        match self {
+            Self::Nothing => {}
+            Self::Keys(keys) => keys.iter().for_each(|key| world.invalidate(key)),
+            Self::Everything => world.local().clear(),
+        }
+    }
+}
+
+impl Replies {
+    pub(crate) fn new(context: Context, fallbacks: Arc<Gauge>) -> Self {
+        let inner = Inner {
+            context,
+            outgoing: Vec::new(),
+            slots: VecDeque::new(),
+            first: 0,
+            held: 0,
+            spare: Vec::new(),
+            closed: false,
+        };
+        Self { inner: Mutex::new(inner), ready: Notify::new(), fallbacks }
+    }
+
+    /// Takes the next place; returns its ticket.
+    pub(crate) fn push(&self, slot: Slot) -> u64 {
+        let mut inner = self.inner.lock();
+        let ticket = inner.first + inner.slots.len() as u64;
+        match slot {
+            Slot::Ready(bytes) if inner.slots.is_empty() => {
+                inner.outgoing.extend_from_slice(&bytes);
+                inner.first += 1;
+            }
+            Slot::Ready(bytes) => {
+                inner.held += bytes.len();
+                inner.slots.push_back(Slot::Ready(bytes));
+            }
+            Slot::Asked { .. } | Slot::AskedMany { .. } | Slot::Running => inner.slots.push_back(slot),
+        }
+        ticket
+    }
+
+    /// Carries `job`, whose place is `ticket`, on in a task.
+    pub(crate) fn run(self: &Arc<Self>, ticket: u64, job: Job, progress: Progress) {
+        let context = self.inner.lock().context.clone();
+        if !self.fallbacks.try_enter() {
+            return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec());
+        }
+        let replies = self.clone();
+        tokio::spawn(async move {
+            let mut job = job;
+            let ending = context.run(&mut job, progress).await;
+            let mut reply = Vec::new();
+            job.render(&context.world, ending, &[], &mut reply);
+            replies.fallbacks.leave();
+            replies.complete(ticket, reply);
+        });
+    }
+
+    /// Answers a command on several keys, whose place is `ticket`, key by key in a task.
+    pub(crate) fn run_many(self: &Arc<Self>, ticket: u64, job: Job, verb: ManyVerb, asked: Option<(Outcome, Vec<u8>)>) {
+        let context = self.inner.lock().context.clone();
+        if !self.fallbacks.try_enter() {
+            return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec());
+        }
+        let replies = self.clone();
+        tokio::spawn(async move {
+            let asked = asked.as_ref().map(|(outcome, reply)| (*outcome, reply.as_slice()));
+            let mut reply = Vec::new();
+            gather(&context, verb, job.frame(), asked, job.matter().protocol, &mut reply).await;
+            replies.fallbacks.leave();
+            replies.complete(ticket, reply);
+        });
+    }
+
+    /// Puts an answer in its place.
+    pub(crate) fn complete(&self, ticket: u64, reply: Vec<u8>) {
+        let mut inner = self.inner.lock();
+        inner.settle(ticket, reply);
+        drop(inner);
+        self.ready.notify_one();
+    }
+
+    /// Appends everything that may be written to `out`, which is usually empty.
+    pub(crate) fn take_outgoing(&self, out: &mut Vec<u8>) {
+        let mut inner = self.inner.lock();
+        if out.is_empty() {
+            std::mem::swap(out, &mut inner.outgoing);
+        } else {
+            out.append(&mut inner.outgoing);
+        }
+    }
+
+    /// Requests without a written answer, and bytes that wait to be written.
+    pub(crate) fn backlog(&self) -> (usize, usize) {
+        let inner = self.inner.lock();
+        (inner.slots.len(), inner.outgoing.len() + inner.held)
+    }
+
+    /// Returns when something may have become ready to be written.
+    pub(crate) async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    /// What the requests read from here on are routed by. Only while none is under way.
+    pub(crate) fn set_context(&self, context: Context) {
+        self.inner.lock().context = context;
+    }
+
+    /// A buffer for a frame.
+    pub(crate) fn spare_frame(&self) -> Vec<u8> {
+        self.inner.lock().spare.pop().unwrap_or_default()
+    }
+
+    /// Nobody will read the answers any more.
+    pub(crate) fn close(&self) {
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        inner.outgoing = Vec::new();
+    }
+}
+
+impl Inner {
+    /// Puts an answer in its place, and moves what has become first in line to the outgoing bytes.
+    fn settle(&mut self, ticket: u64, reply: Vec<u8>) {
+        if ticket != self.first {
+            self.held += reply.len();
+            self.place(ticket, Slot::Ready(reply));
+            return;
+        }
+        self.outgoing.extend_from_slice(&reply);
+        self.advance();
+    }
+
+    /// The first in line has been answered.
+    fn advance(&mut self) {
+        self.slots.pop_front();
+        self.first += 1;
+        while let Some(Slot::Ready(reply)) = self.slots.front() {
+            self.held -= reply.len();
+            self.outgoing.extend_from_slice(reply);
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        if self.closed {
+            self.outgoing.clear();
+        }
+    }
+
+    fn place(&mut self, ticket: u64, slot: Slot) {
+        if let Some(place) = self.slots.get_mut((ticket - self.first) as usize) {
+            *place = slot;
+        }
+    }
+
+    fn take(&mut self, ticket: u64) -> Slot {
+        match self.slots.get_mut((ticket - self.first) as usize) {
+            Some(slot) => std::mem::replace(slot, Slot::Running),
+            None => Slot::Running,
+        }
+    }
+
+    /// The request has ended with what a node said: its bytes go on their way.
+    fn answer(&mut self, ticket: u64, job: Job, ending: Ending, reply: &[u8], now: Time) {
+        let world = &self.context.world;
+        job.finish(world, ending, now);
+        if ticket == self.first {
+            job.render(world, ending, reply, &mut self.outgoing);
+            self.advance();
+        } else {
+            let mut rendered = Vec::with_capacity(reply.len());
+            job.render(world, ending, reply, &mut rendered);
+            self.settle(ticket, rendered);
+        }
+        self.keep_frame(job.into_frame());
+    }
+
+    fn keep_frame(&mut self, mut frame: Vec<u8>) {
+        if frame.capacity() > 0 && frame.capacity() <= SPARE_BYTES && self.spare.len() < SPARE_FRAMES {
+            frame.clear();
+            self.spare.push(frame);
+        }
+    }
+}
+
+/// What is to be done after the lock is released.
+enum Errand {
+    None,
+    Run(Job, Progress),
+    RunMany(Job, ManyVerb, Outcome),
+}
+
+/// A client's replies, shared with those who bring them.
+pub(crate) struct Inbox(pub(crate) Arc<Replies>);
+
+impl Deliver for Inbox {
+    fn deliver(&self, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) {
+        match self.0.handle_delivery(ticket, outcome, reply, now) {
+            Errand::None => {}
+            Errand::Run(job, progress) => self.0.run(ticket, job, progress),
+            Errand::RunMany(job, verb, outcome) => {
+                self.0.run_many(ticket, job, verb, Some((outcome, reply.to_vec())));
+            }
+        }
+    }
+
+    fn wake(&self) {
+        self.0.ready.notify_one();
+    }
+}
+
+impl Replies {
+    fn handle_delivery(&self, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
+        let mut inner = self.inner.lock();
+        match inner.take(ticket) {
+            Slot::Asked { mut job, touched } => {
+                touched.invalidate(&inner.context.world);
+                match job.handle_reply(&inner.context.world, outcome, reply, now) {
+                    Progress::Done(ending) => {
+                        inner.answer(ticket, job, ending, reply, now);
+                        Errand::None
+                    }
+                    Progress::Ask(_) | Progress::Wait(_) if inner.closed => Errand::None,
+                    progress @ (Progress::Ask(_) | Progress::Wait(_)) => Errand::Run(job, progress),
+                }
+            }
+            Slot::AskedMany { mut job, verb, keys } => {
+                let complete = outcome == Outcome::Hit && verb.is_complete(reply, keys);
+                match job.handle_reply(&inner.context.world, outcome, reply, now) {
+                    Progress::Done(ending) if complete => {
+                        inner.answer(ticket, job, ending, reply, now);
+                        Errand::None
+                    }
+                    Progress::Done(_) | Progress::Ask(_) | Progress::Wait(_) if inner.closed => Errand::None,
+                    Progress::Done(_) | Progress::Ask(_) | Progress::Wait(_) => Errand::RunMany(job, verb, outcome),
+                }
+            }
+            slot @ (Slot::Ready(_) | Slot::Running) => {
+                debug_assert!(false, "delivered twice");
+                inner.place(ticket, slot);
+                Errand::None
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What all threads of the sidecar share: the engine, the bounds on clients, and what is counted about them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use failsoft::Engine;
+use failsoft::clock::Clock;
+use failsoft::runner::Context;
+use failsoft::telemetry::counter::{Counter, CounterMap};
+
+use crate::session::gauge::Gauge;
+
+/// Requests that may wait for fallbacks at once, of all clients together.
+const MAX_FALLBACKS: usize = 100_000;
+
+/// Bounds on one client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of a command that may be kept until it is whole.
+    pub(crate) max_query_buffer: usize,
+    /// Bytes of replies that may wait for a client.
+    pub(crate) max_output_buffer: usize,
+    /// Bytes of one argument.
+    pub(crate) max_value: usize,
+}
+
+/// What all threads share.
+pub struct Shared {
+    engine: Arc<Engine>,
+    limits: Limits,
+    clients: Gauge,
+    fallbacks: Arc<Gauge>,
+    next_client: AtomicU64,
+    stats: ServerStats,
+}
+
+/// What is counted about clients.
+#[derive(Debug, Default)]
+pub struct ServerStats {
+    /// Connections that were accepted.
+    pub accepted: Counter,
+    /// Connections that could not be accepted, by reason.
+    pub accept_errors: CounterMap,
+    /// Connections that ended, by reason.
+    pub closed: CounterMap,
+    /// Times that settings were taken up, by result.
+    pub reloads: CounterMap,
+}
+
+impl Shared {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let settings = engine.settings();
+        let server = settings.server();
+        let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+        Self {
+            limits: Limits {
+                max_query_buffer: bytes(server.max_query_buffer()),
+                max_output_buffer: bytes(server.max_output_buffer()),
+                max_value: bytes(settings.redis().max_value()),
+            },
+            clients: Gauge::new(server.max_clients()),
+            fallbacks: Arc::new(Gauge::new(MAX_FALLBACKS)),
+            next_client: AtomicU64::new(1),
+            stats: ServerStats::default(),
+            engine,
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// What is counted.
+    pub fn stats(&self) -> &ServerStats {
+        &self.stats
+    }
+
+    /// Clients that are connected, and how many may be.
+    pub fn clients(&self) -> (usize, usize) {
+        (self.clients.inside(), self.clients.bound())
+    }
+
+    /// Clients that were turned away because there were too many.
+    pub fn clients_refused(&self) -> usize {
+        self.clients.refused()
+    }
+
+    /// Requests that wait for fallbacks, how many may, and how many were turned away.
+    pub fn fallback_tasks(&self) -> (usize, usize, usize) {
+        (self.fallbacks.inside(), self.fallbacks.bound(), self.fallbacks.refused())
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.engine.clock()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.engine.generation()
+    }
+
+    pub(crate) fn context(&self, worker: usize) -> (Context, u64) {
+        self.engine.context(worker)
+    }
+
+    pub(crate) fn client_gauge(&self) -> &Gauge {
+        &self.clients
+    }
+
+    pub(crate) fn fallbacks(&self) -> &Arc<Gauge> {
+        &self.fallbacks
+    }
+
+    pub(crate) fn next_client(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
+    }
+}

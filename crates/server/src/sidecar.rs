@@ -1,0 +1,137 @@
+//! The sidecar as a whole: threads, listeners, shutdown.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use failsoft::Engine;
+use failsoft::assemble::AssembleError;
+use failsoft::settings::Settings;
+use failsoft::shutdown::Shutdown;
+use thiserror::Error;
+
+use crate::shared::Shared;
+use crate::{admin, listener, worker};
+
+/// Why the sidecar cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({setting}): {error}")]
+    Listen {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The settings cannot be carried out.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// No thread could be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// A running sidecar.
+pub struct Sidecar {
+    shared: Arc<Shared>,
+    shutdown: Shutdown,
+    drain: Duration,
+    address: SocketAddr,
+    admin_address: SocketAddr,
+    workers: Vec<JoinHandle<()>>,
+    admin: tokio::task::JoinHandle<()>,
+}
+
+impl Sidecar {
+    /// Starts a sidecar; the admin interface and the probes run on the present runtime.
+    ///
+    /// Redis and the origins need not be there.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let server = settings.server().clone();
+        let threads = threads(server.threads());
+        let listeners = listener::bind_all(server.listen(), threads).map_err(listen_error("server.listen", server.listen()))?;
+        let address = listeners[0].local_addr().unwrap_or(server.listen());
+        let admin_listener = bind_admin(server.admin())?;
+        let admin_address = admin_listener.local_addr().unwrap_or(server.admin());
+        let shared = Arc::new(Shared::new(Arc::new(Engine::new(settings, threads)?)));
+        let shutdown = Shutdown::default();
+        shared.engine().start_probes();
+        let admin = tokio::spawn(admin::serve(admin_listener, shared.clone(), shutdown.clone()));
+        let workers = listeners
+            .into_iter()
+            .enumerate()
+            .map(|(index, listener)| spawn_worker(index, listener, &shared, &shutdown, server.drain()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { shared, shutdown, drain: server.drain(), address, admin_address, workers, admin })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the admin interface is.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// What the threads share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Stops accepting, lets what is in flight finish within the drain bound, and closes everything.
+    pub async fn stop(self) {
+        self.shutdown.begin();
+        let joined = tokio::task::spawn_blocking(move || {
+            for worker in self.workers {
+                if worker.join().is_err() {
+                    tracing::error!("a worker has died");
+                }
+            }
+        });
+        // The workers bound their draining themselves; twice that is for a thread that hangs.
+        if tokio::time::timeout(self.drain * 2, joined).await.is_err() {
+            tracing::error!("a worker did not stop in time");
+        }
+        self.shared.engine().close();
+        self.admin.abort();
+    }
+}
+
+/// One thread per core unless the settings say otherwise.
+fn threads(setting: usize) -> usize {
+    match setting {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+fn bind_admin(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    listener::bind_all(address, 1)
+        .and_then(|mut listeners| tokio::net::TcpListener::from_std(listeners.remove(0)))
+        .map_err(listen_error("server.admin", address))
+}
+
+fn spawn_worker(
+    index: usize,
+    listener: std::net::TcpListener,
+    shared: &Arc<Shared>,
+    shutdown: &Shutdown,
+    drain: Duration,
+) -> Result<JoinHandle<()>, StartError> {
+    let (shared, shutdown) = (shared.clone(), shutdown.clone());
+    std::thread::Builder::new()
+        .name(format!("failsoft-{index}"))
+        .spawn(move || worker::run(index, listener, &shared, &shutdown, drain))
+        .map_err(StartError::Thread)
+}
+
+fn listen_error(setting: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    move |error| StartError::Listen { setting, address, error }
+}

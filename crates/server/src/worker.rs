@@ -1,0 +1,91 @@
+//! One thread of the data plane: a runtime, a listener, and the sessions of the clients it has accepted.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use failsoft::shutdown::Shutdown;
+use failsoft_resp::encode;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::listener::accept;
+use crate::session::Session;
+use crate::shared::Shared;
+
+/// Serves clients on the calling thread until shutdown, then lets those who are there finish within `drain`.
+pub(crate) fn run(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutdown: &Shutdown, drain: Duration) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tracing::error!(%error, worker, "cannot start a worker"),
+    };
+    runtime.block_on(serve(worker, listener, shared, shutdown, drain));
+}
+
+async fn serve(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutdown: &Shutdown, drain: Duration) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, worker, "cannot listen"),
+    };
+    shared.engine().start_worker(worker);
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = accept(&listener, shared) => welcome(worker, stream, shared, shutdown, &mut sessions),
+            Some(_) = sessions.join_next() => {}
+            () = shutdown.begun() => break,
+        }
+    }
+    drop(listener);
+    let finished = async { while sessions.join_next().await.is_some() {} };
+    if timeout(drain, finished).await.is_err() {
+        tracing::warn!(worker, clients = sessions.len(), "clients were cut off: the drain bound was reached");
+    }
+}
+
+fn welcome(
+    worker: usize,
+    stream: TcpStream,
+    shared: &Arc<Shared>,
+    shutdown: &Shutdown,
+    sessions: &mut JoinSet<()>,
+) {
+    if !shared.client_gauge().try_enter() {
+        sessions.spawn(turn_away(stream));
+        return;
+    }
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot switch Nagle's algorithm off");
+    }
+    let session = Session::new(shared.clone(), worker, shared.next_client(), stream);
+    let (shared, shutdown) = (shared.clone(), shutdown.clone());
+    sessions.spawn(async move {
+        let _place = Place(&shared);
+        let ended = session.run(&shutdown).await;
+        shared.stats().closed.increment(ended.name());
+    });
+}
+
+/// A client's place among those that may be connected; given back however the session ends.
+struct Place<'s>(&'s Shared);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.client_gauge().leave();
+    }
+}
+
+/// Says what Redis says, and closes.
+async fn turn_away(stream: TcpStream) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let mut reply = Vec::new();
+    encode::error(&mut reply, "ERR max number of clients reached");
+    tokio::select! {
+        _ = stream.writable() => {
+            // The client is turned away whether or not it hears why.
+            let _ = stream.try_write(&reply);
+        }
+        () = sleep(PATIENCE) => {}
+    }
+}
