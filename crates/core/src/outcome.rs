@@ -106,11 +106,14 @@ impl Failure {
             Self::ConnectRefused
             | Self::ConnectTimeout
             | Self::Unreachable
-            | Self::Handshake(_)
             | Self::Disconnected
             | Self::OriginError
             | Self::OriginShape
             | Self::OriginTimeout => Evidence::Failure,
+            Self::Handshake(refusal) => match refusal.health() {
+                Health::Sick => Evidence::Failure,
+                Health::Well | Health::Misconfigured => Evidence::Abandoned,
+            },
             Self::CircuitOpen
             | Self::HeldOpen
             | Self::QueueFull
@@ -170,10 +173,7 @@ impl Outcome {
     pub const fn evidence(self) -> Evidence {
         match self {
             Self::Hit | Self::Miss(_) => Evidence::Success,
-            Self::Refused(refusal) => match refusal.health() {
-                Health::Well => Evidence::Success,
-                Health::Sick | Health::Misconfigured => Evidence::Failure,
-            },
+            Self::Refused(refusal) => refusal.evidence(),
             Self::Failed(failure) => failure.evidence(),
             Self::Silent(_) => Evidence::Failure,
         }

@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+use crate::circuit::Evidence;
+
 /// What an error reply of Redis means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -188,6 +190,18 @@ impl Refusal {
             | Self::NoScript
             | Self::ExecAbort
             | Self::Other => Health::Well,
+        }
+    }
+
+    /// What this says to the circuit.
+    ///
+    /// Refused credentials leave it as it is: an open circuit means "away", and lets lower tiers answer, which in this
+    /// case only the operator's policy may.
+    pub const fn evidence(self) -> Evidence {
+        match self.health() {
+            Health::Well => Evidence::Success,
+            Health::Sick => Evidence::Failure,
+            Health::Misconfigured => Evidence::Abandoned,
         }
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::circuit::{Denial, DenialReason, Permit};
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
 use crate::plan::{AuthPolicy, Intent, Plan, Voice};
-use crate::refusal::Recourse;
+use crate::refusal::{Health, Recourse};
 use crate::retry::RetryPolicy;
 use crate::stale::Acceptance;
 use crate::{Tier, TierSet, Time};
@@ -95,6 +95,8 @@ pub struct Apology {
 pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(100);
 /// The shortest wait a caller is ever told.
 pub const RETRY_AFTER_MIN: Duration = Duration::from_millis(1);
+/// The longest: a background probe finds out long before a cooldown is over.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 
 /// The machine. Poll it with [`poll_step`](Self::poll_step), feed it with [`handle_outcome`](Self::handle_outcome).
 #[derive(Clone, Copy, Debug)]
@@ -198,7 +200,7 @@ impl Request {
             Outcome::Miss(cause) => self.handle_miss(plan, tier, cause),
             Outcome::Refused(refusal) => match (plan.intent, refusal.recourse()) {
                 (Intent::Write, _) | (Intent::Read, Recourse::PassOn) => self.end(self.refused_ending(plan, tier, now)),
-                (Intent::Read, Recourse::NextTier) => self.leave(plan, tier, now),
+                (Intent::Read, Recourse::NextTier) => self.another_node_or_leave(plan, admission, tier, turn, now),
                 (Intent::Read, Recourse::Repeat) => self.repeat_or_leave(plan, admission, tier, turn, now, dice),
                 (Intent::Read, Recourse::AsAuthPolicySays) => match plan.auth_policy {
                     AuthPolicy::Error => self.end(Ending::PassOn(tier)),
@@ -206,7 +208,7 @@ impl Request {
                 },
             },
             Outcome::Failed(Failure::Handshake(refusal))
-                if refusal.recourse() == Recourse::AsAuthPolicySays && plan.auth_policy == AuthPolicy::Error =>
+                if refusal.health() != Health::Sick && plan.auth_policy == AuthPolicy::Error =>
             {
                 self.end(Ending::Unavailable(self.apology(tier, outcome, now)));
             }
@@ -396,7 +398,7 @@ impl Request {
 
     fn apology(&self, tier: Tier, because: Outcome, now: Time) -> Apology {
         let retry_after = if self.retry_at == Time::NEVER { RETRY_AFTER_DEFAULT } else { self.retry_at.since(now) };
-        Apology { tier, because, retry_after: retry_after.max(RETRY_AFTER_MIN) }
+        Apology { tier, because, retry_after: retry_after.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX) }
     }
 
     fn note(&mut self, tier: Tier, outcome: Outcome) {

@@ -83,7 +83,7 @@ fn a_walk_through_every_tier_allocates_nothing() {
     let plan = plan();
     let gate = Circuit::new(CircuitSettings::default()).gate().to_bits();
     let walk = || walk(&plan, &mut Doors { gates: [gate; Tier::ALL.len()] });
-    assert_counts_none(walk, (Ending::Value(Tier::Default), 8));
+    assert_counts_none(walk, (Ending::Value(Tier::Default), 9));
 }
 
 #[test]

@@ -71,9 +71,8 @@ pub(crate) struct Ground {
 pub(crate) fn assemble(
     settings: &Settings,
     ground: Ground,
-    before: Option<Before<'_>>,
+    before: Option<&Before<'_>>,
 ) -> Result<World, AssembleError> {
-    let before = before.as_ref();
     let origins = origins(settings, ground, before)?;
     let redis = settings.redis();
     let circuit = circuit(settings.breaker());

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use failsoft_core::{Outcome, Time};
 use failsoft_core::outcome::{Failure, Silence};
+use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 

@@ -56,7 +56,7 @@ impl Engine {
         }
         let old = self.world.load_full();
         let before = Before { settings: &settings, world: &old };
-        let world = Arc::new(assemble(&new, self.ground, Some(before))?);
+        let world = Arc::new(assemble(&new, self.ground, Some(&before))?);
         let is_new = |node: &&Arc<Node>| !old.nodes().any(|known| Arc::ptr_eq(known, node));
         world.nodes().filter(is_new).for_each(watch);
         self.world.store(world);

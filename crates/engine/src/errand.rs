@@ -40,7 +40,8 @@ impl Errand {
 
     /// Asks `origin` for the value, with the parameters that the route's pattern binds in the key.
     pub async fn load_from(&self, origin: &dyn Origin, timeout: Duration) -> Result<Option<Value>, OriginError> {
-        let (Some(source), Some(bound)) = (&self.world.route(self.route).source, self.world.bind(self.route, &self.key))
+        let (Some(source), Some(bound)) =
+            (&self.world.route(self.route).source, self.world.bind(self.route, &self.key))
         else {
             return Ok(None);
         };

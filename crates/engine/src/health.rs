@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use failsoft_core::Time;
 use failsoft_core::circuit::{
     Circuit, CircuitSettings, Denial, Evidence, Gate, Override, Permit, ProbeResult, StateName, Transition,
 };
-use failsoft_core::Time;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 

@@ -97,13 +97,11 @@ impl Admission for Doors<'_> {
 }
 
 impl Doors<'_> {
-    /// The first replica, counted from the `turn`-th, whose circuit gives leave.
+    /// The first replica, from the `turn`-th on, whose circuit gives leave: no replica is asked twice.
     fn request_replica(&self, turn: u8, now: Time) -> Result<Grant, Denial> {
-        let replicas = self.world.replicas();
         let mut denial = NOBODY;
-        for offset in 0..replicas.len() {
-            let index = (offset + usize::from(turn)) % replicas.len();
-            match replicas[index].request_permit(now) {
+        for (index, replica) in self.world.replicas().iter().enumerate().skip(usize::from(turn)) {
+            match replica.request_permit(now) {
                 Ok(permit) => return Ok(Grant { node: index as u8, permit }),
                 Err(denied) => denial = denied,
             }
@@ -120,14 +118,7 @@ impl Job {
         let route = world.route(matter.route);
         let key = &frame[matter.key.start as usize..matter.key.end as usize];
         let version = (matter.verb.is_some() && route.keeps_local()).then(|| world.local().version(key));
-        Self {
-            request: Request::new(route.plan(matter.way), now),
-            matter,
-            frame,
-            version,
-            begun: now,
-            brought: None,
-        }
+        Self { request: Request::new(route.plan(matter.way), now), matter, frame, version, begun: now, brought: None }
     }
 
     /// What the request is about.
@@ -317,5 +308,4 @@ impl Job {
         self.tell(world, plan, outcome, now);
         self
     }
-
 }

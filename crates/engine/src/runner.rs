@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use failsoft_core::Tier;
+use failsoft_core::Time;
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Ask, Ending};
-use failsoft_core::Time;
 use tokio::time::sleep_until;
 
 use crate::clock::Clock;

@@ -59,7 +59,11 @@ pub struct World {
 impl World {
     /// A world of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, repeats: Mutex::new(RetryBudget::new(RetryBudgetSettings::default())), requests: AtomicU64::new(0) }
+        Self {
+            parts,
+            repeats: Mutex::new(RetryBudget::new(RetryBudgetSettings::default())),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// The route of `key`.
@@ -137,5 +141,11 @@ impl World {
         if let Some(source) = &route.source {
             source.origin.handle_invalidated(key);
         }
+    }
+
+    /// A command passes that empties Redis: all copies are void.
+    pub fn invalidate_all(&self) {
+        self.parts.local.clear();
+        self.parts.origins.iter().for_each(|origin| origin.handle_all_invalidated());
     }
 }

@@ -54,7 +54,8 @@ impl Sidecar {
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let server = settings.server().clone();
         let threads = threads(server.threads());
-        let listeners = listener::bind_all(server.listen(), threads).map_err(listen_error("server.listen", server.listen()))?;
+        let listeners =
+            listener::bind_all(server.listen(), threads).map_err(listen_error("server.listen", server.listen()))?;
         let address = listeners[0].local_addr().unwrap_or(server.listen());
         let admin_listener = bind_admin(server.admin())?;
         let admin_address = admin_listener.local_addr().unwrap_or(server.admin());

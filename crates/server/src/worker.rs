@@ -44,13 +44,7 @@ async fn serve(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutd
     }
 }
 
-fn welcome(
-    worker: usize,
-    stream: TcpStream,
-    shared: &Arc<Shared>,
-    shutdown: &Shutdown,
-    sessions: &mut JoinSet<()>,
-) {
+fn welcome(worker: usize, stream: TcpStream, shared: &Arc<Shared>, shutdown: &Shutdown, sessions: &mut JoinSet<()>) {
     if !shared.client_gauge().try_enter() {
         sessions.spawn(turn_away(stream));
         return;

@@ -15,8 +15,8 @@ use failsoft_core::circuit::{Evidence, Permit, PermitKind};
 use failsoft_core::outcome::Silence;
 use failsoft_core::refusal::Refusal;
 use failsoft_core::{Outcome, Time};
-use failsoft_resp::encode;
 use failsoft_resp::Limits;
+use failsoft_resp::encode;
 use failsoft_resp::reply::ReplyScanner;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -76,8 +76,12 @@ async fn rest(link: &Link, pause: Duration) {
     }
 }
 
-/// No connection is attempted while the circuit is open: finding out is the background probe's work.
+/// No connection is attempted while the circuit is open: finding out is the background probe's work. Once it lets
+/// traffic through again there is reason to believe in the next attempt, so requests may wait for it.
 async fn await_leave(link: &Link) {
+    if !link.health.is_open() {
+        return;
+    }
     while link.health.is_open() {
         tokio::select! {
             () = link.health.changed() => {}
@@ -86,7 +90,7 @@ async fn await_leave(link: &Link) {
         }
     }
     let mut queue = link.queue.lock();
-    if queue.phase == Phase::Down {
+    if let Phase::Down(_) = queue.phase {
         queue.phase = Phase::Welcoming;
     }
 }
@@ -134,7 +138,8 @@ impl<'l> Connection<'l> {
             if due < timer.deadline() || timer.is_elapsed() {
                 timer.as_mut().reset(due);
             }
-            let interest = if self.unsent() == 0 { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let interest =
+                if self.unsent() == 0 { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             let done = tokio::select! {
                 biased;
                 ready = self.stream.ready(interest) => match ready {
@@ -251,11 +256,8 @@ impl<'l> Connection<'l> {
 
     fn next_timer(&self) -> Time {
         let queue = self.link.queue.lock();
-        let quiet = if queue.abandoned() > 0 {
-            self.last_read + self.stall_bound()
-        } else {
-            self.last_read + IDLE_PING
-        };
+        let quiet =
+            if queue.abandoned() > 0 { self.last_read + self.stall_bound() } else { self.last_read + IDLE_PING };
         queue.earliest().min(quiet)
     }
 

@@ -42,7 +42,8 @@ pub(super) async fn connect(options: &NodeOptions) -> Result<TcpStream, Failure>
 }
 
 async fn connect_unbounded(options: &NodeOptions) -> Result<TcpStream, Failure> {
-    let mut stream = TcpStream::connect((options.host.as_str(), options.port)).await.map_err(|error| failure(&error))?;
+    let mut stream =
+        TcpStream::connect((options.host.as_str(), options.port)).await.map_err(|error| failure(&error))?;
     stream.set_nodelay(true).map_err(|error| failure(&error))?;
     let (greeting, replies) = greeting(options);
     stream.write_all(&greeting).await.map_err(|error| failure(&error))?;

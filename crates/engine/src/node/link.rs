@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use failsoft_core::circuit::{Evidence, PermitKind, ProbeResult};
 use failsoft_core::outcome::{Failure, Silence};
+use failsoft_core::refusal::Health as Condition;
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -83,11 +84,11 @@ impl Link {
         let mut queue = self.queue.lock();
         match (queue.phase, ask.permit.kind) {
             (Phase::Up | Phase::Welcoming | Phase::Idle, _) => {}
-            (Phase::Down, PermitKind::Probe) => {
+            (Phase::Down(_), PermitKind::Probe) => {
                 queue.phase = Phase::Welcoming;
                 self.hurry.notify_one();
             }
-            (Phase::Down, PermitKind::Normal) => return Err(Failure::Disconnected),
+            (Phase::Down(because), PermitKind::Normal) => return Err(while_down(because)),
         }
         let outbox_bound = self.options.max_value.saturating_add(OUTBOX_SLACK);
         if queue.len() >= self.options.max_pending || queue.outbox.len().saturating_add(frame.len()) > outbox_bound {
@@ -113,8 +114,8 @@ impl Link {
     /// An attempt to connect has failed: nothing of what waits for it was sent.
     pub(super) fn handle_unreachable(&self, failure: Failure) {
         self.stats.connect_failures.increment(failure.name());
-        let waiting = self.queue.lock().take_all(Phase::Down);
-        if waiting.is_empty() {
+        let waiting = self.queue.lock().take_all(Phase::Down(failure));
+        if waiting.is_empty() && Outcome::Failed(failure).evidence() == Evidence::Failure {
             self.health.handle_probe(ProbeResult::Failed, self.clock.now());
         }
         self.finish(waiting, |_| Outcome::Failed(failure));
@@ -132,7 +133,7 @@ impl Link {
 
     /// The connection will not be made again.
     pub(super) fn handle_closed(&self) {
-        let waiting = self.queue.lock().take_all(Phase::Down);
+        let waiting = self.queue.lock().take_all(Phase::Down(Failure::ShuttingDown));
         self.finish(waiting, |_| Outcome::Failed(Failure::ShuttingDown));
     }
 
@@ -162,6 +163,15 @@ impl Link {
                 to.wake();
             }
         }
+    }
+}
+
+/// What a request hears while there is no connection. That the node refuses failsoft itself is told each time, because
+/// whether anything else may answer then is a matter of policy.
+fn while_down(because: Failure) -> Failure {
+    match because {
+        Failure::Handshake(refusal) if refusal.health() != Condition::Sick => because,
+        _ => Failure::Disconnected,
     }
 }
 

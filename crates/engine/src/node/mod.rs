@@ -27,8 +27,6 @@ use crate::delivery::Sink;
 use crate::health::Health;
 use crate::shutdown::Shutdown;
 
-
-
 /// Where a node is and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeOptions {

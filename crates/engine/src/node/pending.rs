@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use failsoft_core::Time;
 use failsoft_core::circuit::Permit;
+use failsoft_core::outcome::Failure;
 
 use crate::delivery::Sink;
 
@@ -43,8 +44,8 @@ pub(super) enum Phase {
     Idle,
     /// Being made, and there is reason to believe that it will be: requests may wait for it.
     Welcoming,
-    /// Gone, and being made again after a failure: requests are turned away.
-    Down,
+    /// Gone, and being made again after this failure: requests are turned away.
+    Down(Failure),
     /// Usable.
     Up,
 }

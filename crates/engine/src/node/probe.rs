@@ -7,10 +7,10 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use failsoft_core::Tier;
 use failsoft_core::circuit::{Evidence, ProbeResult, StateName};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::refusal::{Health as Condition, Refusal};
+use failsoft_core::{Outcome, Tier};
 use failsoft_resp::encode;
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
@@ -51,11 +51,17 @@ pub async fn probe_forever(watched: Weak<Node>) {
 /// A half-open circuit waits for one call to find out; where no client calls, the probe is that call.
 fn tell(health: &Health, verdict: Verdict) {
     let now = health.now();
-    health.handle_probe(verdict.result(), now);
+    let Some(result) = verdict.result() else {
+        return;
+    };
+    health.handle_probe(result, now);
     if health.state() == StateName::HalfOpen
         && let Ok(permit) = health.request_permit(now)
     {
-        let evidence = if verdict == Verdict::Well { Evidence::Success } else { Evidence::Failure };
+        let evidence = match result {
+            ProbeResult::Answered => Evidence::Success,
+            ProbeResult::Failed => Evidence::Failure,
+        };
         health.handle_evidence(permit, evidence, now);
     }
 }
@@ -79,11 +85,15 @@ impl Verdict {
         }
     }
 
-    fn result(self) -> ProbeResult {
-        match self {
-            Self::Well => ProbeResult::Answered,
-            Self::Refused(_) | Self::Failed(_) | Self::Silent(_) => ProbeResult::Failed,
-        }
+    /// What it says to the circuit; nothing if only failsoft's own credentials are the matter.
+    fn result(self) -> Option<ProbeResult> {
+        let evidence = match self {
+            Self::Well => return Some(ProbeResult::Answered),
+            Self::Refused(refusal) => refusal.evidence(),
+            Self::Failed(failure) => Outcome::Failed(failure).evidence(),
+            Self::Silent(silence) => Outcome::Silent(silence).evidence(),
+        };
+        (evidence == Evidence::Failure).then_some(ProbeResult::Failed)
     }
 }
 

@@ -99,6 +99,7 @@ impl AddAssign<&Self> for Snapshot {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

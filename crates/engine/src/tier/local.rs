@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use failsoft_core::outcome::MissCause;
 use failsoft_core::stale::{Acceptance, Freshness, Stamp};
 use failsoft_core::{Outcome, Time};
-use failsoft_core::outcome::MissCause;
 use foldhash::quality::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -56,9 +56,11 @@ pub struct Version {
     version: u64,
 }
 
+type Copies = Cache<Box<[u8]>, Arc<Copy>, Weigh, RandomState>;
+
 /// The local tier.
 pub struct Local {
-    cache: Option<Cache<Box<[u8]>, Arc<Copy>, Weigh, RandomState>>,
+    cache: Option<Copies>,
     hasher: RandomState,
     versions: Box<[AtomicU64]>,
     max_entry: usize,
@@ -132,9 +134,9 @@ impl Local {
         let Some(cache) = &self.cache else {
             return true;
         };
-        cache.get(key).is_some_and(|copy| {
-            copy.value.is_some() && now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2
-        })
+        cache
+            .get(key)
+            .is_some_and(|copy| copy.value.is_some() && now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2)
     }
 
     /// The version of `key` now, to be named when a value asked for now is kept.

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use failsoft_core::circuit::{CircuitSettings, Evidence, Permit};
 use failsoft_core::flights::{Boarding, FlightId, Flights, Seat};
-use failsoft_core::guard::{Admission, Guard, GuardSettings, GuardStats, LoadPermit, LoadResult, ShedReason, Ticket, Want};
+use failsoft_core::guard::{
+    Admission, Guard, GuardSettings, GuardStats, LoadPermit, LoadResult, ShedReason, Ticket, Want,
+};
 use failsoft_core::outcome::{Failure, MissCause};
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
@@ -101,10 +103,7 @@ impl OriginTier {
             clock,
             timeout,
             gate: Mutex::new(Gatekeeper { guard: Guard::new(guard), waiting: HashMap::new() }),
-            flights: Mutex::new(Departures {
-                flights: Flights::new(MAX_FLIGHTS, MAX_WAITERS),
-                seats: HashMap::new(),
-            }),
+            flights: Mutex::new(Departures { flights: Flights::new(MAX_FLIGHTS, MAX_WAITERS), seats: HashMap::new() }),
             pump_wanted: Notify::new(),
             pump_started: AtomicBool::new(false),
             shutdown: Shutdown::default(),
@@ -150,6 +149,11 @@ impl OriginTier {
     /// A write to `key` passes: who asks from here on does not share a load that began before it.
     pub fn handle_invalidated(&self, key: &[u8]) {
         self.flights.lock().flights.handle_invalidated(key);
+    }
+
+    /// A command passes that empties Redis.
+    pub fn handle_all_invalidated(&self) {
+        self.flights.lock().flights.handle_all_invalidated();
     }
 
     /// Ends the guard's timer and closes the origin's idle connections.

@@ -128,6 +128,7 @@ impl Session {
             if let Err(ended) = self.write() {
                 return ended;
             }
+            self.refresh_world();
             if let Err(ended) = self.dispatch_kept() {
                 self.ending.get_or_insert(ended);
             }

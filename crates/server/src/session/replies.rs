@@ -89,7 +89,7 @@ impl Touched {
         match self {
             Self::Nothing => {}
             Self::Keys(keys) => keys.iter().for_each(|key| world.invalidate(key)),
-            Self::Everything => world.local().clear(),
+            Self::Everything => world.invalidate_all(),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::circuit::DenialReason;
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
 use crate::plan::{AuthPolicy, Intent, Plan, Voice};
-use crate::refusal::{Recourse, Refusal};
-use crate::request::{Apology, Ending, RETRY_AFTER_DEFAULT, RETRY_AFTER_MIN};
+use crate::refusal::{Health, Recourse, Refusal};
+use crate::request::{Apology, Ending, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
 use crate::retry::RetryPolicy;
 use crate::{Tier, Time};
 
@@ -104,6 +104,9 @@ impl Story<'_> {
                     policy.delay(turn + 1, self.fate.turn(tier, turn.into()).dice)
                 }
                 Outcome::Silent(_) | Outcome::Failed(_) if tier != Tier::Primary => Duration::ZERO,
+                Outcome::Refused(refusal) if tier != Tier::Primary && refusal.recourse() == Recourse::NextTier => {
+                    Duration::ZERO
+                }
                 Outcome::Silent(_) | Outcome::Failed(_) | Outcome::Refused(_) | Outcome::Hit | Outcome::Miss(_) => {
                     return self.refused_at_last(tier, outcome);
                 }
@@ -129,7 +132,7 @@ impl Story<'_> {
             Outcome::Refused(refusal) if refusal.recourse() == Recourse::PassOn => Some(Ending::PassOn(tier)),
             Outcome::Refused(_) if !reads => Some(self.in_the_plans_voice(tier, outcome)),
             Outcome::Refused(refusal) if credentials(refusal) && strict => Some(Ending::PassOn(tier)),
-            Outcome::Failed(Failure::Handshake(refusal)) if credentials(refusal) && strict => {
+            Outcome::Failed(Failure::Handshake(refusal)) if refusal.health() != Health::Sick && strict => {
                 Some(Ending::Unavailable(self.apology(tier, outcome)))
             }
             Outcome::Failed(_) if !reads => Some(Ending::Unavailable(self.apology(tier, outcome))),
@@ -199,7 +202,7 @@ impl Story<'_> {
 
     fn apology(&self, tier: Tier, because: Outcome) -> Apology {
         let earliest = self.denials.iter().copied().min().filter(|at| *at != Time::NEVER);
-        let retry_after = earliest.map_or(RETRY_AFTER_DEFAULT, |at| at.since(self.now)).max(RETRY_AFTER_MIN);
-        Apology { tier, because, retry_after }
+        let retry_after = earliest.map_or(RETRY_AFTER_DEFAULT, |at| at.since(self.now));
+        Apology { tier, because, retry_after: retry_after.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX) }
     }
 }
