@@ -25,7 +25,7 @@ use tokio::time::sleep;
 use super::backoff::Backoff;
 use super::handshake;
 use super::link::{Link, Nobody};
-use super::pending::{Pending, Phase};
+use super::pending::{Pending, Phase, Queue};
 use crate::clock::dice;
 use crate::delivery::Sink;
 
@@ -256,9 +256,14 @@ impl<'l> Connection<'l> {
 
     fn next_timer(&self) -> Time {
         let queue = self.link.queue.lock();
-        let quiet =
-            if queue.abandoned() > 0 { self.last_read + self.stall_bound() } else { self.last_read + IDLE_PING };
+        let quiet = self.stall_due(&queue).unwrap_or(self.last_read + IDLE_PING);
         queue.earliest().min(quiet)
+    }
+
+    /// When the peer has been silent for too long, if somebody has stopped waiting for it.
+    fn stall_due(&self, queue: &Queue) -> Option<Time> {
+        let oldest = queue.oldest().filter(|_| queue.abandoned() > 0)?;
+        Some(oldest.max(self.last_read) + self.stall_bound())
     }
 
     fn stall_bound(&self) -> Duration {
@@ -268,11 +273,11 @@ impl<'l> Connection<'l> {
     fn handle_timer(&mut self) -> Result<(), Silence> {
         let now = self.link.clock.now();
         self.link.handle_overdue(now);
-        let (abandoned, waiting) = {
+        let (stall_due, waiting) = {
             let queue = self.link.queue.lock();
-            (queue.abandoned(), queue.len())
+            (self.stall_due(&queue), queue.len())
         };
-        if abandoned > 0 && now.since(self.last_read) >= self.stall_bound() {
+        if stall_due.is_some_and(|due| due <= now) {
             return Err(Silence::Timeout);
         }
         if waiting == 0 && now.since(self.last_read) >= IDLE_PING {
@@ -283,7 +288,7 @@ impl<'l> Connection<'l> {
 
     /// Finds a connection whose other end has gone without a word.
     fn ping(&self, now: Time) {
-        let Ok(permit) = self.link.health.request_permit(now) else {
+        let Some(permit) = self.link.health.gate().admits_freely() else {
             return;
         };
         let mut frame = Vec::new();

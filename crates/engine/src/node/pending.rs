@@ -75,6 +75,11 @@ impl Queue {
         self.earliest
     }
 
+    /// When the first request in line was asked.
+    pub(super) fn oldest(&self) -> Option<Time> {
+        self.entries.front().map(|pending| pending.asked)
+    }
+
     /// How many places nobody waits at any more.
     pub(super) fn abandoned(&self) -> usize {
         self.abandoned
