@@ -3,6 +3,11 @@
 //! A plain struct rather than a trait: whoever serves clients fills it in when somebody asks, and a program that uses
 //! the library without a sidecar has none.
 
+/// The results of reading settings again.
+pub const RELOAD_RESULTS: [&str; 2] = ["taken_up", "refused"];
+/// Why a connection could not be accepted.
+pub const ACCEPT_ERRORS: [&str; 2] = ["out_of_file_descriptors", "other"];
+
 /// The sidecar's figures at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct ServerFigures {

@@ -132,6 +132,8 @@ async fn readiness_follows_a_redis_that_goes_and_comes_back() {
     let metrics = Metrics::parse(&served.get("/metrics").await.body);
     assert_eq!(metrics.get("redis_cluster_slots_ok", &[]), Some(0.0));
     assert!(metrics.get("failsoft_node_circuit_opened_total", &[]) >= Some(1.0));
+    redis.restart().await;
+    became(200).await;
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@ use super::page::Page;
 use super::{CircuitMetrics, tell_circuit};
 use crate::settings::Settings;
 use crate::telemetry::catalogue::Metric;
-use crate::telemetry::counter::CounterMap;
 use crate::tier::origin::OriginTier;
 use crate::world::World;
 
+/// The reason for shedding that is not the guard's.
+const TOO_MANY_KEYS: &str = "too_many_keys";
 const CIRCUIT: CircuitMetrics = CircuitMetrics {
     state: Metric::OriginCircuitState,
     transitions: Metric::OriginCircuitTransitions,
@@ -34,19 +35,10 @@ fn tell_loads(page: &mut Page, values: &[&str], origin: &OriginTier) {
     page.samples_by(Metric::OriginLoads, values, stats.loads.snapshot());
     page.sample(Metric::OriginStatements, values, origin.statements());
     page.sample(Metric::OriginCoalesced, values, stats.coalesced.get());
-    page.samples_by(Metric::OriginShed, values, shed(&stats.shed));
+    let reasons = ShedReason::ALL.map(ShedReason::name).into_iter().chain([TOO_MANY_KEYS]);
+    page.samples_by_known(Metric::OriginShed, values, &stats.shed.snapshot(), reasons);
     page.histogram(Metric::OriginLoadDuration, values, &stats.latency.snapshot());
     page.histogram(Metric::OriginQueueingDuration, values, &stats.queueing.snapshot());
-}
-
-/// What was shed, with a zero for each of the guard's reasons that has not come up.
-fn shed(counted: &CounterMap) -> Vec<(&'static str, u64)> {
-    let mut shed = counted.snapshot();
-    let missing =
-        ShedReason::ALL.map(ShedReason::name).into_iter().filter(|name| shed.iter().all(|(other, _)| other != name));
-    let missing: Vec<_> = missing.map(|name| (name, 0)).collect();
-    shed.extend(missing);
-    shed
 }
 
 fn tell_guard(page: &mut Page, values: &[&str], origin: &OriginTier) {

@@ -41,6 +41,20 @@ impl Page {
         }
     }
 
+    /// Like [`samples_by`](Self::samples_by), with a zero for each of `known` that has not come up: the rate of a series
+    /// that begins with its first event would miss that event.
+    pub(super) fn samples_by_known(
+        &mut self,
+        metric: Metric,
+        values: &[&str],
+        counts: &[(&'static str, u64)],
+        known: impl IntoIterator<Item = &'static str>,
+    ) {
+        let is_missing = |name: &&str| counts.iter().all(|(other, _)| other != name);
+        let missing = known.into_iter().filter(is_missing).map(|name| (name, 0));
+        self.samples_by(metric, values, counts.iter().copied().chain(missing));
+    }
+
     /// The buckets, sum and count of a histogram.
     pub(super) fn histogram(&mut self, metric: Metric, values: &[&str], snapshot: &Snapshot) {
         let name = metric.description().name;

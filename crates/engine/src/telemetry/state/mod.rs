@@ -99,7 +99,7 @@ pub struct OutcomeState {
     pub count: u64,
 }
 
-/// Durations since the start, as quantiles estimated from a histogram; absent while there are none.
+/// Durations since the start, as quantiles estimated from a histogram; null while there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyState {
     /// How many durations there are.

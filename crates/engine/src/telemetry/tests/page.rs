@@ -8,6 +8,7 @@ use failsoft_testkit::sidecar::Metrics;
 use super::world::{eventful, figures, quiet};
 use crate::telemetry::catalogue::{Kind, Metric};
 use crate::telemetry::exposition::Exposition;
+use crate::telemetry::figures::ServerFigures;
 use crate::telemetry::state::State;
 
 /// The label sets of each sample name.
@@ -73,6 +74,9 @@ fn what_can_be_counted_in_few_ways_is_told_with_zeros_from_the_start() {
     assert_eq!(metrics.get("failsoft_origin_shed_total", &[("reason", "queue-full")]), Some(0.0));
     assert_eq!(metrics.get("failsoft_origin_max_rate", &[("origin", "users")]), Some(500.0));
     assert_eq!(metrics.get("failsoft_clients", &[]), None);
+    let metrics = Metrics::parse(&Exposition::default().render(&quiet(), Some(&ServerFigures::default())));
+    assert_eq!(metrics.get("failsoft_reloads_total", &[("result", "refused")]), Some(0.0));
+    assert_eq!(metrics.get("failsoft_accept_errors_total", &[("reason", "other")]), Some(0.0));
 }
 
 #[tokio::test]
