@@ -55,6 +55,7 @@ pub struct OriginTier {
     timeout: Duration,
     gate: Mutex<Gatekeeper>,
     flights: Mutex<Departures>,
+    /// The guard's next timer may have changed.
     pump_wanted: Notify,
     pump_started: AtomicBool,
     shutdown: Shutdown,
@@ -292,6 +293,7 @@ impl OriginTier {
                 let mut gate = self.gate.lock();
                 gate.waiting.remove(&ticket);
                 gate.guard.handle_cancel(ticket);
+                self.pump_wanted.notify_one();
                 Err(ShedReason::Expired)
             }
         }
@@ -352,7 +354,7 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
             self.tier.gate.lock().guard.handle_done(permit, self.result, self.tier.clock.now());
-            self.tier.pump();
+            self.tier.pump_wanted.notify_one();
         }
     }
 }
