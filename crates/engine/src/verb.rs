@@ -191,8 +191,10 @@ fn answer_range(args: &[&[u8]], bytes: &[u8], out: &mut Vec<u8>) {
     encode::bulk(out, &bytes[start as usize..=end as usize]);
 }
 
+/// As Redis reads a number: in its one canonical form, so neither `+1` nor `01` nor `-0`.
 fn integer(arg: Option<&&[u8]>) -> Option<i64> {
-    std::str::from_utf8(arg?).ok()?.parse().ok()
+    let text = std::str::from_utf8(arg?).ok()?;
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
 }
 
 #[cfg(test)]
@@ -225,6 +227,14 @@ mod tests {
         ] {
             let reply = answer(Verb::GetRange, &["GETRANGE", "k", start, end], &raw("This is a string"));
             assert_eq!(reply, format!("${}\r\n{wanted}\r\n", wanted.len()), "{start} {end}");
+        }
+    }
+
+    #[test]
+    fn only_canonical_numbers_are_numbers() {
+        for word in ["+1", "01", "-0", " 1", "1 ", "", "1.0", "9223372036854775808"] {
+            let reply = answer(Verb::GetRange, &["GETRANGE", "k", word, "2"], &raw("text"));
+            assert_eq!(reply, format!("-{NOT_AN_INTEGER}\r\n"), "{word:?}");
         }
     }
 
