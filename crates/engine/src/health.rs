@@ -50,6 +50,11 @@ impl Health {
         }
     }
 
+    /// When it counts as sick.
+    pub fn settings(&self) -> CircuitSettings {
+        self.circuit.lock().settings().clone()
+    }
+
     /// What came of a request that had `permit`.
     pub fn handle_evidence(&self, permit: Permit, evidence: Evidence, now: Time) {
         self.with_circuit(|circuit| circuit.handle_evidence(permit, evidence, now));

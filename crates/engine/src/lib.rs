@@ -8,10 +8,12 @@
 
 pub mod apology;
 pub mod assemble;
+pub mod classify;
 pub mod clock;
 pub mod delivery;
 pub mod engine;
 mod errand;
+pub mod explain;
 pub mod gather;
 pub mod health;
 pub mod job;

@@ -25,6 +25,11 @@ pub struct RouteId(Option<u32>);
 impl RouteId {
     /// The route of keys that no listed route matches, and of commands without keys: plain Redis.
     pub const PLAIN: Self = Self(None);
+
+    /// Its place among the listed routes.
+    pub fn index(self) -> Option<usize> {
+        self.0.map(|index| index as usize)
+    }
 }
 
 /// The parts of a world.

@@ -20,7 +20,7 @@ mod judge;
 mod lint;
 mod local;
 mod log;
-mod nearest;
+pub(crate) mod nearest;
 mod origin;
 mod problem;
 mod redis;

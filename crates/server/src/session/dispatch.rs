@@ -1,23 +1,23 @@
 //! What becomes of one command: answered here, refused, or put to a node on the way its route says.
 //!
-//! This is the only place that looks at commands as commands; what it finds out is written down in a
-//! [`Matter`] and never looked up again.
+//! What a command is has been found out by [`classify`]; here it is written down in a [`Matter`], put to whom it is
+//! for, and never looked up again.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use failsoft::classify::{Course, Read, Voids, classify};
 use failsoft::delivery::Sink;
 use failsoft::job::{Job, Matter, Progress};
 use failsoft::node::Question;
 use failsoft::route::Way;
 use failsoft::runner::Context;
-use failsoft::verb::{ManyVerb, Verb};
+use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::Command;
-use failsoft_resp::commands::{self, Access, Class, Spec};
-
+use failsoft_resp::commands::{self, Access, Class};
 use failsoft_resp::encode::{self, Protocol};
 
 use super::greeting::{Greeting, Said};
@@ -53,26 +53,18 @@ impl Dispatcher {
 
     /// Takes one command.
     pub(super) fn dispatch(&mut self, command: &Command<'_>, now: Time) -> Next {
-        let spec = commands::lookup(command.arg(0), command.get(1));
-        match spec {
-            None => self.forward(command, Way::Write, RouteId::PLAIN, 0..0, now),
-            Some(spec) if !commands::arity_ok(spec, command.len()) => self.forward_plain(command, now),
-            Some(spec) => match commands::class_of(spec, command) {
-                Class::Connection => return self.greet(command),
-                Class::Read => self.read(spec, command, now),
-                Class::Write | Class::Script | Class::Publish => self.write(spec, command, now),
-                Class::Server => self.serve(spec, command, now),
-                class @ (Class::Transaction | Class::PubSub | Class::Blocking | Class::Monitor) => {
-                    self.refuse(command, class);
-                }
-            },
+        match classify(&self.context.world, command) {
+            Course::Here => return self.greet(command),
+            Course::Refused(class) => self.refuse(command, class),
+            Course::Unjudged(_) => self.change(command, RouteId::PLAIN, Touched::Nothing, now),
+            Course::Read(read) => self.read(command, read, now),
+            Course::ReadMany { route, verb } => self.read_many(command, route, verb, now),
+            Course::Change { route, voids } => {
+                let touched = self.touched(command, voids);
+                self.change(command, route, touched, now);
+            }
         }
         Next::Continue
-    }
-
-    /// A command that Redis will refuse goes there to be refused in its words.
-    fn forward_plain(&mut self, command: &Command<'_>, now: Time) {
-        self.forward(command, Way::Write, RouteId::PLAIN, 0..0, now);
     }
 
     fn greet(&mut self, command: &Command<'_>) -> Next {
@@ -95,45 +87,14 @@ impl Dispatcher {
         self.replies.push(Slot::Ready(reply));
     }
 
-    fn read(&mut self, spec: &Spec, command: &Command<'_>, now: Time) {
-        let mut keys = commands::keys(spec, command);
-        let (Some(first), second) = (keys.next(), keys.next()) else {
-            return self.forward(command, Way::Nodes, RouteId::PLAIN, 0..0, now);
-        };
-        if second.is_some() {
-            return self.read_many(spec, command, now);
-        }
-        let key = command.arg(first.index);
-        let route = self.context.world.route_of(key);
-        let span = span_of(command, first.index);
-        if self.context.world.route(route).reads_through()
-            && let Some(verb) = Verb::of(command.arg(0), command.len())
-        {
-            return self.read_through(command, verb, route, span, now);
-        }
-        self.forward(command, Way::Nodes, route, span, now);
-    }
-
-    fn read_through(&mut self, command: &Command<'_>, verb: Verb, route: RouteId, key: Range<u32>, now: Time) {
-        let matter = Matter { route, way: Way::Through, verb: Some(verb), key, protocol: Protocol::Resp2 };
-        let job = self.job(matter, command, now);
+    fn read(&mut self, command: &Command<'_>, read: Read, now: Time) {
+        let Read { route, way, verb, key } = read;
+        let key = key.map_or(0..0, |index| span_of(command, index));
+        let job = self.job(Matter { route, way, verb, key, protocol: Protocol::Resp2 }, command, now);
         self.begin(job, command.frame(), Touched::Nothing, now);
     }
 
-    /// A read of several keys is taken apart only if one of them may be answered by something else than Redis.
-    fn read_many(&mut self, spec: &Spec, command: &Command<'_>, now: Time) {
-        let world = &self.context.world;
-        let mut keys = commands::keys(spec, command);
-        let routed = keys.find_map(|position| {
-            let route = world.route_of(command.arg(position.index));
-            world.route(route).reads_through().then_some(route)
-        });
-        let Some(route) = routed else {
-            return self.forward(command, Way::Nodes, RouteId::PLAIN, 0..0, now);
-        };
-        let Some(verb) = ManyVerb::of(command.arg(0), command.len()) else {
-            return self.forward(command, Way::Nodes, route, 0..0, now);
-        };
+    fn read_many(&mut self, command: &Command<'_>, route: RouteId, verb: ManyVerb, now: Time) {
         let matter = Matter { route, way: Way::Nodes, verb: None, key: 0..0, protocol: Protocol::Resp2 };
         let mut job = self.job(matter, command, now);
         match job.advance(&self.context.world, now) {
@@ -148,28 +109,20 @@ impl Dispatcher {
         }
     }
 
-    fn write(&mut self, spec: &Spec, command: &Command<'_>, now: Time) {
-        let world = self.context.world.clone();
-        let mut route = RouteId::PLAIN;
-        let mut touched = Vec::new();
-        for position in commands::keys(spec, command) {
-            let key = command.arg(position.index);
-            let own = world.route_of(key);
-            if route == RouteId::PLAIN {
-                route = own;
-            }
-            if position.access == Access::Write && world.route(own).reads_through() {
-                touched.push(Box::from(key));
-            }
+    fn touched(&self, command: &Command<'_>, voids: Voids) -> Touched {
+        let world = &self.context.world;
+        match voids {
+            Voids::Nothing => Touched::Nothing,
+            Voids::Everything => Touched::Everything,
+            Voids::Keys(spec) => Touched::Keys(
+                commands::keys(spec, command)
+                    .filter(|position| position.access == Access::Write)
+                    .map(|position| command.arg(position.index))
+                    .filter(|key| world.route(world.route_of(key)).reads_through())
+                    .map(Box::from)
+                    .collect(),
+            ),
         }
-        let touched = if touched.is_empty() { Touched::Nothing } else { Touched::Keys(touched) };
-        self.change(command, route, touched, now);
-    }
-
-    fn serve(&mut self, spec: &Spec, command: &Command<'_>, now: Time) {
-        let empties = matches!(spec.name, "flushall" | "flushdb" | "swapdb");
-        let touched = if empties { Touched::Everything } else { Touched::Nothing };
-        self.change(command, RouteId::PLAIN, touched, now);
     }
 
     fn change(&mut self, command: &Command<'_>, route: RouteId, touched: Touched, now: Time) {
@@ -177,15 +130,6 @@ impl Dispatcher {
         let matter = Matter { route, way: Way::Write, verb: None, key: 0..0, protocol: Protocol::Resp2 };
         let job = Job::new(&self.context.world, matter, Vec::new(), now);
         self.begin(job, command.frame(), touched, now);
-    }
-
-    fn forward(&mut self, command: &Command<'_>, way: Way, route: RouteId, key: Range<u32>, now: Time) {
-        if way == Way::Write {
-            return self.change(command, route, Touched::Nothing, now);
-        }
-        let matter = Matter { route, way, verb: None, key, protocol: Protocol::Resp2 };
-        let job = self.job(matter, command, now);
-        self.begin(job, command.frame(), Touched::Nothing, now);
     }
 
     /// A job that may be asked again, so it keeps its frame.

@@ -1,0 +1,98 @@
+//! An explanation as JSON. Times are whole milliseconds.
+
+use std::time::Duration;
+
+use failsoft::explain::{Event, Stage, Told, Unasked, Walk};
+use failsoft::route::Way;
+use failsoft_core::role::Stance;
+use failsoft_core::stale::Acceptance;
+use serde_json::{Value, json};
+
+use super::{Explained, text};
+
+/// The explanation.
+pub(super) fn of(explained: &Explained<'_>) -> Value {
+    let explanation = explained.explanation;
+    let (course, walks, whole) = match &explanation.told {
+        Told::Here => ("answered here", Vec::new(), None),
+        Told::Refused => ("refused", Vec::new(), None),
+        Told::WrongArity => ("wrong number of arguments", Vec::new(), None),
+        Told::Unknown { walk, .. } => ("unknown command", vec![walk], None),
+        Told::Walked(walk) => ("routed", vec![walk], None),
+        Told::TakenApart { whole, keys } => ("taken apart", keys.iter().collect(), Some(stage(whole))),
+    };
+    json!({
+        "command": text::name_of(explanation, explained.words),
+        "class": explanation.class.map(|class| class.to_string()),
+        "when": explained.when,
+        "course": course,
+        "whole": whole,
+        "walks": walks.into_iter().map(|told| walk(explained, told)).collect::<Vec<_>>(),
+    })
+}
+
+fn walk(explained: &Explained<'_>, walk: &Walk<'_>) -> Value {
+    let plan = walk.route.plan(walk.way);
+    json!({
+        "key": walk.key.as_deref().map(text::shown),
+        "route": walk.route.name.as_ref(),
+        "pattern": walk.pattern,
+        "line": walk.place.and_then(|place| explained.lines.get(place)),
+        "role": walk.route.role.name(),
+        "stance": match walk.route.role.stance() {
+            Stance::Open => "open",
+            Stance::Closed => "closed",
+        },
+        "way": match walk.way {
+            Way::Through => "through",
+            Way::Nodes => "nodes",
+            Way::Write => "write",
+        },
+        "bound": walk.bound.iter().map(|(name, value)| (name.clone(), text::shown(value).into())).collect::<serde_json::Map<_, _>>(),
+        "steps": walk.stages.iter().map(stage).collect::<Vec<_>>(),
+        "unasked": walk.unasked.iter().map(|(tier, why)| json!({ "tier": tier.name(), "because": because(*why) })).collect::<Vec<_>>(),
+        "reply": walk.reply.as_deref().map(text::shown),
+        "ending": text::ending(walk.ending, walk),
+        "at_most_ms": millis(walk.at_most),
+        "deadline_ms": millis(plan.deadline),
+        "when_all_fail": {
+            "steps": walk.when_all_fail.iter().map(stage).collect::<Vec<_>>(),
+            "ending": text::ending(walk.ending_when_all_fail, walk),
+        },
+    })
+}
+
+fn stage(stage: &Stage) -> Value {
+    let mut told = match &stage.event {
+        Event::Asked { within, outcome } => {
+            json!({ "event": "asked", "within_ms": millis(*within), "outcome": outcome.word(), "reason": outcome.reason() })
+        }
+        Event::Looked { acceptance, outcome } => {
+            let stale = match acceptance {
+                Acceptance::Fresh => Duration::ZERO,
+                Acceptance::StaleUpTo(budget) => *budget,
+            };
+            json!({ "event": "looked", "stale_up_to_ms": millis(stale), "outcome": outcome.word(), "reason": outcome.reason() })
+        }
+        Event::Paused(pause) => json!({ "event": "paused", "for_ms": millis(*pause) }),
+        Event::PassedOver(outcome) => {
+            json!({ "event": "passed over", "outcome": outcome.word(), "reason": outcome.reason() })
+        }
+        Event::Served => json!({ "event": "served" }),
+    };
+    told["tier"] = stage.tier.name().into();
+    told["whom"] = stage.whom.as_deref().into();
+    told["at_ms"] = millis(stage.at).into();
+    told
+}
+
+fn because(why: Unasked) -> &'static str {
+    match why {
+        Unasked::NotNeeded => "not needed",
+        Unasked::AbsentAbove => "a node has said absent",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,226 @@
+//! An explanation in words: what was asked, whose it is, what happens step by step, and what the client sees.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use failsoft::explain::{Event, Explanation, Stage, Told, Unasked, Walk};
+use failsoft::route::Way;
+use failsoft_core::plan::Intent;
+use failsoft_core::request::Ending;
+use failsoft_core::role::Stance;
+use failsoft_core::stale::Acceptance;
+use failsoft_core::{Outcome, Tier};
+
+use super::Explained;
+
+/// The explanation, several lines.
+pub(super) fn of(explained: &Explained<'_>) -> String {
+    let mut text = String::new();
+    let name = name_of(explained.explanation, explained.words);
+    let class = explained.explanation.class.map_or_else(|| "unknown".to_owned(), |class| class.to_string());
+    line(&mut text, "command", &format!("{} ({class})", shown_words(explained.words)));
+    if !explained.when.is_empty() {
+        line(&mut text, "when", &explained.when.join(", "));
+    }
+    match &explained.explanation.told {
+        Told::Here => line(&mut text, "answered", "here: it is about the client's own connection, no node is asked"),
+        Told::Refused => {
+            line(&mut text, "reply", &format!("-ERR '{name}' is not supported by failsoft yet"));
+            line(&mut text, "because", "it would give a connection that clients share a state of its own");
+        }
+        // Said as an error before anything is printed.
+        Told::WrongArity => {}
+        Told::Unknown { nearest, walk } => {
+            let nearest = nearest.map_or_else(String::new, |near| format!("; did you mean {}?", near.to_uppercase()));
+            line(&mut text, "note", &format!("failsoft knows no command {name}{nearest}"));
+            line(&mut text, "", "it is passed to the primary once, as a module's command would be");
+            describe(&mut text, explained, walk);
+        }
+        Told::Walked(walk) => describe(&mut text, explained, walk),
+        Told::TakenApart { whole, keys } => {
+            let rest = if keys.is_empty() { "" } else { ", not for every key" };
+            let rest = if matches!(whole.event, Event::Asked { outcome: Outcome::Hit, .. }) { rest } else { "" };
+            line(&mut text, "steps", &format!("1. all keys: {}{rest}", stage(whole)));
+            if keys.is_empty() {
+                line(&mut text, "reply", &format!("what the {} says", whole.tier));
+            } else {
+                line(&mut text, "", "2. key by key, together; one that cannot be answered makes its error the reply");
+            }
+            for walk in keys {
+                text.push('\n');
+                line(&mut text, "key", &shown(walk.key.as_deref().unwrap_or_default()));
+                describe(&mut text, explained, walk);
+            }
+        }
+    }
+    text
+}
+
+/// The command's name as Redis writes it.
+pub(super) fn name_of(explanation: &Explanation<'_>, words: &[&[u8]]) -> String {
+    match explanation.spec {
+        Some(spec) => spec.name.replace('|', " ").to_uppercase(),
+        None => shown(words.first().copied().unwrap_or_default()).to_uppercase(),
+    }
+}
+
+fn describe(text: &mut String, explained: &Explained<'_>, walk: &Walk<'_>) {
+    line(text, "route", &route(explained, walk));
+    line(text, "role", &role(walk));
+    for (index, (name, value)) in walk.bound.iter().enumerate() {
+        line(text, if index == 0 { "bound" } else { "" }, &format!("{name} = {}", shown(value)));
+    }
+    steps(text, "steps", &walk.stages);
+    for (tier, why) in &walk.unasked {
+        line(text, "", &format!("   {tier}: {}", unasked(*why)));
+    }
+    line(text, "reply", &reply(walk));
+    let deadline = walk.route.plan(walk.way).deadline;
+    line(
+        text,
+        "time",
+        &format!("at most {}; in any case at most {}, the deadline", span(walk.at_most), span(deadline)),
+    );
+    if explained.when.is_empty() && walk.when_all_fail != walk.stages {
+        text.push('\n');
+        steps(text, "else", &walk.when_all_fail);
+        line(text, "", &format!("   when all fail: {}", ending(walk.ending_when_all_fail, walk)));
+    }
+}
+
+fn steps(text: &mut String, label: &str, stages: &[Stage]) {
+    for (index, told) in stages.iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
+        line(text, label, &format!("{}. {}", index + 1, stage(told)));
+    }
+}
+
+fn route(explained: &Explained<'_>, walk: &Walk<'_>) -> String {
+    match (walk.place, walk.pattern) {
+        (Some(place), Some(pattern)) => {
+            let at = explained.lines.get(place).map_or_else(String::new, |line| format!(":{line}"));
+            format!("{} (\"{pattern}\", {}{at})", walk.route.name, explained.file.display())
+        }
+        _ if walk.key.is_some() => "none matches the key: as plain Redis does".to_owned(),
+        _ => "none: as plain Redis does".to_owned(),
+    }
+}
+
+fn role(walk: &Walk<'_>) -> String {
+    let role = walk.route.role;
+    let stance = match (walk.route.plan(walk.way).intent, role.stance()) {
+        (Intent::Write, _) => "a write: the primary alone, once",
+        (Intent::Read, Stance::Closed) => "fails closed: the primary or a retryable error",
+        (Intent::Read, Stance::Open) if walk.way == Way::Nodes => "fails open, but only Redis can answer this command",
+        (Intent::Read, Stance::Open) => "fails open: a lower tier may answer",
+    };
+    format!("{role}, {stance}")
+}
+
+/// One step, without its number.
+fn stage(stage: &Stage) -> String {
+    let whom = stage.whom.as_ref().map_or_else(String::new, |whom| format!(" {whom}"));
+    let told = match &stage.event {
+        Event::Asked { within, outcome } => format!("asked, at most {}: {outcome}", span(*within)),
+        Event::Looked { acceptance, outcome } => format!("looked for {}: {outcome}", copy(*acceptance)),
+        Event::Paused(pause) => format!("asked again after at most {}", span(*pause)),
+        Event::PassedOver(outcome) => format!("passed over: {}", outcome.reason()),
+        Event::Served => "the route's own value".to_owned(),
+    };
+    let at = if stage.at.is_zero() { String::new() } else { format!(" (after {})", span(stage.at)) };
+    format!("{}{whom}{at}: {told}", stage.tier)
+}
+
+fn copy(acceptance: Acceptance) -> String {
+    match acceptance {
+        Acceptance::Fresh => "a fresh copy".to_owned(),
+        Acceptance::StaleUpTo(Duration::ZERO) => "a copy, fresh".to_owned(),
+        Acceptance::StaleUpTo(budget) => format!("a copy, fresh or stale up to {}", span(budget)),
+    }
+}
+
+fn unasked(why: Unasked) -> &'static str {
+    match why {
+        Unasked::NotNeeded => "not needed",
+        Unasked::AbsentAbove => "not asked: a node has said absent, older copies no longer count",
+    }
+}
+
+fn reply(walk: &Walk<'_>) -> String {
+    match &walk.reply {
+        Some(bytes) if is_own_error(walk.ending) => first_line(bytes),
+        Some(bytes) => format!("{}    ({})", first_line(bytes), ending(walk.ending, walk)),
+        None => ending(walk.ending, walk),
+    }
+}
+
+/// failsoft's own errors say for themselves what they mean.
+fn is_own_error(ending: Ending) -> bool {
+    match ending {
+        Ending::Unavailable(_) | Ending::Overloaded(_) | Ending::OutcomeUnknown(_) => true,
+        Ending::Value(_) | Ending::Absent(_) | Ending::PassOn(_) => false,
+    }
+}
+
+/// How a walk ends, in words.
+pub(super) fn ending(ending: Ending, walk: &Walk<'_>) -> String {
+    match ending {
+        Ending::Value(Tier::Local) => format!("value from local ({})", age(walk)),
+        Ending::Value(Tier::Default) => "the route's default value".to_owned(),
+        Ending::Value(tier) if walk.way == Way::Through => format!("value from {tier}"),
+        Ending::Value(tier) => format!("what {tier} replies, byte for byte"),
+        Ending::Absent(tier) => format!("absent, says {tier}"),
+        Ending::PassOn(tier) => format!("the error of {tier}, in its own words"),
+        Ending::Unavailable(_) => "nothing was done, try again".to_owned(),
+        Ending::Overloaded(_) => "shed to protect the origin, nothing was done".to_owned(),
+        Ending::OutcomeUnknown(_) => "sent and not answered: it may have happened".to_owned(),
+    }
+}
+
+fn age(walk: &Walk<'_>) -> String {
+    let stale = walk.stages.iter().rev().find_map(|stage| match stage.event {
+        Event::Looked { acceptance: Acceptance::StaleUpTo(budget), outcome: Outcome::Hit } if !budget.is_zero() => {
+            Some(budget)
+        }
+        Event::Looked { .. } | Event::Asked { .. } | Event::Paused(_) | Event::PassedOver(_) | Event::Served => None,
+    });
+    stale.map_or_else(|| "fresh".to_owned(), |budget| format!("stale up to {}", span(budget)))
+}
+
+/// The first line of a reply, and of a bulk string its content.
+pub(super) fn first_line(reply: &[u8]) -> String {
+    let text = String::from_utf8_lossy(reply);
+    let mut lines = text.split("\r\n");
+    let head = lines.next().unwrap_or_default();
+    match (head.as_bytes().first(), lines.next()) {
+        (Some(b'$'), Some(content)) if head != "$-1" => format!("\"{content}\""),
+        (Some(b'$'), _) => "(nil)".to_owned(),
+        _ => head.to_owned(),
+    }
+}
+
+fn shown_words(words: &[&[u8]]) -> String {
+    words.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Bytes as text; what cannot be printed is escaped.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+/// A duration in the largest unit that says it exactly enough.
+fn span(duration: Duration) -> String {
+    let rounded = Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+    match rounded.as_millis() {
+        0 => "0ms".to_owned(),
+        millis if millis < 10_000 && millis % 1_000 != 0 => format!("{millis}ms"),
+        millis if millis < 120_000 => format!("{}s", millis / 1_000),
+        millis if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
+        millis if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
+        millis => format!("{}s", millis / 1_000),
+    }
+}
+
+fn line(text: &mut String, label: &str, content: &str) {
+    writeln!(text, "{label:<9} {content}").expect("writing into a string does not fail");
+}

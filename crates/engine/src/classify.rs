@@ -1,0 +1,152 @@
+//! What is to become of a command: who answers it, on which route, in which way.
+//!
+//! The one place that looks at commands as commands. The sidecar carries out what is said here and `failsoft explain`
+//! prints it, so that the two cannot disagree. Nothing is allocated: this is on the way of every request.
+//!
+//! A command that is not known (a module's, or a newer server's) or has the wrong number of arguments is not judged
+//! here: it goes to the primary once, which answers or refuses it in its own words.
+
+use failsoft_resp::commands::{self, Access, Arguments, Class, Spec};
+
+use crate::route::Way;
+use crate::verb::{ManyVerb, Verb};
+use crate::world::{RouteId, World};
+
+/// What is to become of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// It is about the connection it came on: answered without any node.
+    Here,
+    /// It would give the connection a state: refused.
+    Refused(Class),
+    /// It is not judged: asked of the primary, once, as a write.
+    Unjudged(Unjudged),
+    /// A read, asked on one way of one route.
+    Read(Read),
+    /// A read of several keys, taken apart if the primary cannot answer it whole.
+    ReadMany {
+        /// The route of the first key that something else than Redis may answer.
+        route: RouteId,
+        /// How it is taken apart.
+        verb: ManyVerb,
+    },
+    /// Anything else: asked of the primary, once.
+    Change {
+        /// The route of the first key that has one.
+        route: RouteId,
+        /// Whose copies it makes void.
+        voids: Voids,
+    },
+}
+
+/// A read that is asked as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The route it is on.
+    pub route: RouteId,
+    /// Which of the route's plans it follows.
+    pub way: Way,
+    /// How it is answered without Redis, if it can be.
+    pub verb: Option<Verb>,
+    /// Which argument is its key, if it has just one.
+    pub key: Option<usize>,
+}
+
+/// Why a command is left for Redis to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unjudged {
+    /// It is not in the table of commands.
+    Unknown,
+    /// It has too few arguments, or too many.
+    Arity(&'static Spec),
+}
+
+/// Whose copies a command makes void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voids {
+    /// Nobody's.
+    Nothing,
+    /// Those of the keys it may change.
+    Keys(&'static Spec),
+    /// All.
+    Everything,
+}
+
+/// What is to become of `command` in `world`.
+pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
+    let name = command.at(0).unwrap_or_default();
+    let Some(spec) = commands::lookup(name, command.at(1)) else {
+        return Course::Unjudged(Unjudged::Unknown);
+    };
+    if !commands::arity_ok(spec, command.count()) {
+        return Course::Unjudged(Unjudged::Arity(spec));
+    }
+    match commands::class_of(spec, command) {
+        Class::Connection => Course::Here,
+        Class::Read => read(world, spec, command),
+        Class::Write | Class::Script | Class::Publish => change(world, spec, command),
+        Class::Server => Course::Change { route: RouteId::PLAIN, voids: voids_of_server(spec) },
+        class @ (Class::Transaction | Class::PubSub | Class::Blocking | Class::Monitor) => Course::Refused(class),
+    }
+}
+
+fn read<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> Course {
+    let mut keys = commands::keys(spec, command);
+    let (Some(first), second) = (keys.next(), keys.next()) else {
+        return Course::Read(of_nodes(RouteId::PLAIN, None));
+    };
+    if second.is_some() {
+        return read_many(world, spec, command);
+    }
+    let route = world.route_of(command.at(first.index).unwrap_or_default());
+    let verb = world.route(route).reads_through().then(|| verb(command)).flatten();
+    match verb {
+        Some(_) => Course::Read(Read { route, way: Way::Through, verb, key: Some(first.index) }),
+        None => Course::Read(of_nodes(route, Some(first.index))),
+    }
+}
+
+fn of_nodes(route: RouteId, key: Option<usize>) -> Read {
+    Read { route, way: Way::Nodes, verb: None, key }
+}
+
+fn verb<A: Arguments + ?Sized>(command: &A) -> Option<Verb> {
+    Verb::of(command.at(0)?, command.count())
+}
+
+/// A read of several keys is taken apart only if one of them may be answered by something else than Redis.
+fn read_many<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> Course {
+    let routed = commands::keys(spec, command).find_map(|position| {
+        let route = world.route_of(command.at(position.index)?);
+        world.route(route).reads_through().then_some(route)
+    });
+    let Some(route) = routed else {
+        return Course::Read(of_nodes(RouteId::PLAIN, None));
+    };
+    match ManyVerb::of(command.at(0).unwrap_or_default(), command.count()) {
+        Some(verb) => Course::ReadMany { route, verb },
+        None => Course::Read(of_nodes(route, None)),
+    }
+}
+
+fn change<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A) -> Course {
+    let mut route = RouteId::PLAIN;
+    let mut voids = Voids::Nothing;
+    for position in commands::keys(spec, command) {
+        let own = world.route_of(command.at(position.index).unwrap_or_default());
+        if route == RouteId::PLAIN {
+            route = own;
+        }
+        if position.access == Access::Write && world.route(own).reads_through() {
+            voids = Voids::Keys(spec);
+        }
+    }
+    Course::Change { route, voids }
+}
+
+fn voids_of_server(spec: &Spec) -> Voids {
+    match spec.name {
+        "flushall" | "flushdb" | "swapdb" => Voids::Everything,
+        _ => Voids::Nothing,
+    }
+}

@@ -1,0 +1,179 @@
+//! What would become of a command, found out by letting it go its way in a world where nobody is asked.
+//!
+//! The command is classified, routed and carried through its plan by the functions that serve clients; only what comes
+//! back from each tier is made up, as [`Conditions`] say, and time is simulated. So an explanation cannot disagree with
+//! what the sidecar does, and it never connects to anything.
+//!
+//! Answers are taken to come at once, except that a silent peer takes all the time it is given; how long a walk can
+//! last at most is told apart. The budget for repeats is taken to have something in it.
+
+mod condition;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use failsoft_core::outcome::MissCause;
+use failsoft_core::request::Ending;
+use failsoft_core::{Outcome, Tier};
+use failsoft_resp::commands::{self, Class, Spec};
+
+pub use self::condition::{Conditions, LocalCondition, NodeCondition, OriginCondition, WhenError};
+pub use self::walk::{Event, Stage};
+
+use crate::classify::{Course, Read, Unjudged, classify};
+use crate::route::{Route, Way};
+use crate::settings::nearest::nearest;
+use crate::verb::ManyVerb;
+use crate::world::{RouteId, World};
+use walk::{Subject, ask_whole, walk};
+
+/// What would become of a command.
+pub struct Explanation<'w> {
+    /// What it is, if it is known.
+    pub spec: Option<&'static Spec>,
+    /// How it is treated, if it is known.
+    pub class: Option<Class>,
+    /// What becomes of it.
+    pub told: Told<'w>,
+}
+
+/// What becomes of a command.
+pub enum Told<'w> {
+    /// The sidecar answers it without any node.
+    Here,
+    /// The sidecar refuses it: it would give its connection a state.
+    Refused,
+    /// Redis refuses it: it has too few arguments, or too many.
+    WrongArity,
+    /// It is not in the table of commands, but perhaps this one was meant.
+    Unknown {
+        /// The known command with the nearest name.
+        nearest: Option<&'static str>,
+        /// Unknown commands are put to the primary.
+        walk: Walk<'w>,
+    },
+    /// It goes one way.
+    Walked(Walk<'w>),
+    /// The primary is asked for all keys; those that it does not answer go ways of their own.
+    TakenApart {
+        /// What came of asking the primary.
+        whole: Stage,
+        /// The way of each key that is left.
+        keys: Vec<Walk<'w>>,
+    },
+}
+
+/// One request's way.
+pub struct Walk<'w> {
+    /// The key it is about, if it is one.
+    pub key: Option<Vec<u8>>,
+    /// The route, as it is carried out.
+    pub route: &'w Route,
+    /// Its place among the listed routes; `None` if none matches.
+    pub place: Option<usize>,
+    /// Its pattern.
+    pub pattern: Option<&'w str>,
+    /// What the pattern binds in the key.
+    pub bound: Vec<(String, Vec<u8>)>,
+    /// Which of the route's plans it follows.
+    pub way: Way,
+    /// What happens, in order.
+    pub stages: Vec<Stage>,
+    /// Tiers of the plan that are neither asked nor passed over for a failure.
+    pub unasked: Vec<(Tier, Unasked)>,
+    /// How it ends.
+    pub ending: Ending,
+    /// The reply, where it does not depend on what is stored.
+    pub reply: Option<Vec<u8>>,
+    /// How long it takes at most under these conditions.
+    pub at_most: Duration,
+    /// What happens when every tier fails in turn.
+    pub when_all_fail: Vec<Stage>,
+    /// How it ends then.
+    pub ending_when_all_fail: Ending,
+}
+
+/// Why a tier of the plan is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unasked {
+    /// A tier before it has answered.
+    NotNeeded,
+    /// A node has said that the key is absent: what other copies say no longer counts.
+    AbsentAbove,
+}
+
+/// Explains the command of these `words` in `world`.
+pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -> Explanation<'w> {
+    let spec = words.first().and_then(|name| commands::lookup(name, words.get(1).copied()));
+    let class = spec.map(|spec| commands::class_of(spec, words));
+    let subject =
+        Subject { words: words.to_vec(), spec, route: RouteId::PLAIN, way: Way::Write, verb: None, key: None };
+    let told = match classify(world, words) {
+        Course::Here => Told::Here,
+        Course::Refused(_) => Told::Refused,
+        Course::Unjudged(Unjudged::Arity(_)) => Told::WrongArity,
+        Course::Unjudged(Unjudged::Unknown) => {
+            Told::Unknown { nearest: nearest_command(words), walk: walk(world, subject, conditions, None) }
+        }
+        Course::Read(Read { route, way, verb, key }) => {
+            let subject = Subject { route, way, verb, key: key.map(|index| words[index]), ..subject };
+            Told::Walked(walk(world, subject, conditions, None))
+        }
+        Course::Change { route, .. } => {
+            let key = spec.and_then(|spec| first_key_on(world, route, spec, words));
+            Told::Walked(walk(world, Subject { route, key, ..subject }, conditions, None))
+        }
+        Course::ReadMany { route, verb } => {
+            taken_apart(world, Subject { route, way: Way::Nodes, ..subject }, verb, conditions)
+        }
+    };
+    Explanation { spec, class, told }
+}
+
+fn nearest_command(words: &[&[u8]]) -> Option<&'static str> {
+    let written = String::from_utf8_lossy(words.first()?).to_ascii_lowercase();
+    nearest(&written, commands::all().map(|spec| spec.name).filter(|name| !name.contains('|')))
+}
+
+/// The key that a command on several keys is routed by.
+fn first_key_on<'k>(world: &World, route: RouteId, spec: &Spec, words: &[&'k [u8]]) -> Option<&'k [u8]> {
+    commands::keys(spec, words).map(|position| words[position.index]).find(|key| world.route_of(key) == route)
+}
+
+/// The whole question first; then, as [`gather`](crate::gather) does, the keys that it has left without an answer.
+fn taken_apart<'w>(world: &'w World, subject: Subject<'_>, verb: ManyVerb, conditions: &Conditions) -> Told<'w> {
+    let keys: Vec<&[u8]> = subject.words[1..].to_vec();
+    let whole = ask_whole(world, &subject, conditions);
+    let misses = match whole.tier {
+        Tier::Replica => conditions.replica == NodeCondition::Miss,
+        Tier::Primary | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => {
+            conditions.primary == NodeCondition::Miss
+        }
+    };
+    let asked = match (&whole.event, verb) {
+        (Event::Asked { outcome: Outcome::Hit, .. }, _) if !misses => {
+            return Told::TakenApart { whole, keys: Vec::new() };
+        }
+        (Event::Asked { outcome: Outcome::Hit, .. }, ManyVerb::MGet) => Some(Outcome::Miss(MissCause::Absent)),
+        (Event::Asked { outcome: Outcome::Hit | Outcome::Miss(_), .. }, ManyVerb::Exists) => None,
+        (Event::Asked { outcome, .. }, _) => Some(*outcome),
+        (Event::Looked { .. } | Event::Paused(_) | Event::PassedOver(_) | Event::Served, _) => None,
+    };
+    let name: &[u8] = match verb {
+        ManyVerb::MGet => b"GET",
+        ManyVerb::Exists => b"EXISTS",
+    };
+    let single = |key| Subject {
+        words: vec![name, key],
+        spec: commands::lookup(name, None),
+        route: world.route_of(key),
+        way: Way::Through,
+        verb: Some(verb.single()),
+        key: Some(key),
+    };
+    let keys = keys.into_iter().map(|key| walk(world, single(key), conditions, asked)).collect();
+    Told::TakenApart { whole, keys }
+}
