@@ -1,3 +1,5 @@
+//! Which keys a pattern takes and what it binds in them: by example, and by property against plainer rules.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,0 +1,14 @@
+//! The rules, one file each.
+
+mod dependence;
+mod error_words;
+mod headers;
+mod length;
+mod links;
+mod places;
+mod purity;
+mod sleeps;
+mod supply;
+mod unfinished;
+mod unwraps;
+mod wasm;
