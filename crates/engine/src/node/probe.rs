@@ -24,7 +24,7 @@ use super::stats::Writable;
 use crate::clock::dice;
 use crate::health::Health;
 
-/// How often a node whose circuit is open is looked at, at least.
+/// How often a node whose circuit is not closed is looked at, at least.
 const OPEN_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the key of the probe lives after the last probe, in milliseconds.
 const KEY_TTL_MS: &[u8] = b"60000";
@@ -39,10 +39,10 @@ pub async fn probe_forever(watched: Weak<Node>) {
         let verdict = probe(&node, &mut stream).await;
         node.stats().probes.increment(verdict.name());
         tell(node.health(), verdict);
-        let pause = pause(&node);
+        let (health, interval) = (node.health().clone(), node.options().probe_interval);
         drop(node);
         tokio::select! {
-            () = sleep(pause) => {}
+            () = rest(&health, interval) => {}
             () = shutdown.begun() => return,
         }
     }
@@ -97,10 +97,18 @@ impl Verdict {
     }
 }
 
+/// Waits for the next probe's time, which a circuit that is not closed, or opens meanwhile, brings forward.
+async fn rest(health: &Health, interval: Duration) {
+    let mut left = spread(interval);
+    while !left.is_zero() {
+        let nap = left.min(spread(OPEN_INTERVAL));
+        sleep(nap).await;
+        left = if health.state() == StateName::Closed { left - nap } else { Duration::ZERO };
+    }
+}
+
 /// Half to one and a half of the interval, so that sidecars do not probe in step.
-fn pause(node: &Node) -> Duration {
-    let interval = node.options().probe_interval;
-    let interval = if node.health().is_open() { interval.min(OPEN_INTERVAL) } else { interval };
+fn spread(interval: Duration) -> Duration {
     interval.mul_f64(0.5 + (dice() % 1_000) as f64 / 1_000.0)
 }
 
