@@ -47,6 +47,11 @@ impl Settings {
         self
     }
 
+    /// What has been said for a key.
+    pub(crate) fn value(&self, key: &str) -> &str {
+        &self.keys[key]
+    }
+
     /// Adds a route after the others: the lines of its table.
     pub(crate) fn route(mut self, lines: &str) -> Self {
         self.routes.push(lines.to_owned());
