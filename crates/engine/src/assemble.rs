@@ -26,8 +26,8 @@ use crate::tier::origin::OriginTier;
 use crate::world::{Parts, World};
 use crate::write_back::WriteBack;
 
-/// The name under which plain Redis is told in metrics and logs.
-pub const PLAIN: &str = "plain";
+/// The name under which plain Redis is told in metrics and logs; no route can be named so.
+pub const PLAIN: &str = "(plain)";
 /// Loads may take this long before the database is told to give them up.
 const STATEMENT_SLACK: Duration = Duration::from_millis(500);
 /// How long a connection to an origin may take, at least.

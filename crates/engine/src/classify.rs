@@ -95,7 +95,7 @@ fn read<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> Cours
     let (Some(first), second) = (keys.next(), keys.next()) else {
         return Course::Read(of_nodes(RouteId::PLAIN, None));
     };
-    if second.is_some() {
+    if second.is_some() || many_verb(command).is_some() {
         return read_many(world, spec, command);
     }
     let route = world.route_of(command.at(first.index).unwrap_or_default());
@@ -114,6 +114,11 @@ fn verb<A: Arguments + ?Sized>(command: &A) -> Option<Verb> {
     Verb::of(command.at(0)?, command.count())
 }
 
+/// Also true of a command on one key that could have named more.
+fn many_verb<A: Arguments + ?Sized>(command: &A) -> Option<ManyVerb> {
+    ManyVerb::of(command.at(0)?, command.count())
+}
+
 /// A read of several keys is taken apart only if one of them may be answered by something else than Redis.
 fn read_many<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> Course {
     let routed = commands::keys(spec, command).find_map(|position| {
@@ -123,7 +128,7 @@ fn read_many<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> 
     let Some(route) = routed else {
         return Course::Read(of_nodes(RouteId::PLAIN, None));
     };
-    match ManyVerb::of(command.at(0).unwrap_or_default(), command.count()) {
+    match many_verb(command) {
         Some(verb) => Course::ReadMany { route, verb },
         None => Course::Read(of_nodes(route, None)),
     }

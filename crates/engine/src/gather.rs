@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::job::{Job, Matter};
 use crate::route::Way;
 use crate::runner::Context;
+use crate::value::Shape;
 use crate::verb::{ManyVerb, Verb};
 use crate::words::Words;
 
@@ -50,6 +51,8 @@ pub async fn gather(
     for (index, (key, known)) in keys.iter().zip(known).enumerate() {
         match known {
             Known::Answered(reply) => answers[index] = reply,
+            // MGET answers nil for a hash that is there, too; no load would make a string of it.
+            Known::Asked(Outcome::Miss(_), reply) if makes_hashes(context, key) => answers[index] = reply,
             Known::Asked(outcome, reply) => {
                 let job = job(context, verb.single(), key, protocol);
                 let job = job.having_asked(&context.world, outcome, reply, context.now());
@@ -90,6 +93,11 @@ fn spawn(under_way: &mut JoinSet<(usize, Vec<u8>)>, context: &Context, job: Job,
         context.run_whole(job, &mut reply).await;
         (index, reply)
     });
+}
+
+fn makes_hashes(context: &Context, key: &[u8]) -> bool {
+    let world = &context.world;
+    world.route(world.route_of(key)).source.as_ref().is_some_and(|source| source.query.shape() == Shape::Hash)
 }
 
 fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol) -> Job {

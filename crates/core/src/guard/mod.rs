@@ -75,8 +75,8 @@ impl ShedReason {
     /// The name used in logs, metric labels and error details.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::QueueFull => "queue-full",
-            Self::TooLate => "too-late",
+            Self::QueueFull => "queue_full",
+            Self::TooLate => "too_late",
             Self::Expired => "expired",
         }
     }

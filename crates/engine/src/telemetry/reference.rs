@@ -12,7 +12,7 @@ const OPENING: &str = "\
 
 The sidecar tells them at `/metrics` of its admin address (`server.admin`), in Prometheus' text format. Labels take their
 values from the settings and from fixed words only, never from a key or a value, so the settings bound the number of
-series. `route` is the route's name (keys that no route takes are told as the route `plain`), `node` is `host:port`, `tier`
+series. `route` is the route's name (keys that no route takes are told as the route `(plain)`), `node` is `host:port`, `tier`
 is primary, replica, regional, local, origin or default, `state` is closed (traffic flows), open, half-open or ramp.
 
 A counter of a route, node or origin begins anew when a reload changes its settings; sums over all routes never fall.
@@ -21,9 +21,9 @@ A labelled series appears when it has something to tell. Rules that use these me
 
 Two things to know when reading them:
 
-- **A miss counts as fallback.** On a route with an origin, a value that Redis does not have is loaded from the origin,
-  which is `secondary_fallback` like any other answer from below the primary. So the fallback share of a healthy
-  deployment is its miss rate; `failsoft_outcomes_total{tier=\"primary\",outcome=\"miss\"}` tells how much of it that is.
+- **A miss is no fallback.** On a route with an origin, a value that the primary says it does not have is loaded from the
+  origin and counts as `primary_hit`: the primary answered, and the cache does its work. A load because the primary could
+  not answer counts as `secondary_fallback`. `failsoft_outcomes_total{tier=\"primary\",outcome=\"miss\"}` tells the misses.
 - **Slots without a cluster.** A standalone primary counts as the owner of all 16384 slots. They are ok while its circuit
   is closed, and none is while it is open, half-open or in the ramp.
 ";

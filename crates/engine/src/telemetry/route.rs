@@ -15,11 +15,11 @@ use crate::apology::Code;
 /// How a request was routed in the end: the values of the label `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// The primary answered.
+    /// The primary answered, be it that it has no such value.
     PrimaryHit,
     /// A replica answered instead.
     PrimaryFailover,
-    /// Local memory, the origin or the default answered.
+    /// Local memory, the origin or the default answered instead.
     SecondaryFallback,
     /// Nobody answered.
     Error,
@@ -39,17 +39,25 @@ impl Status {
         }
     }
 
-    /// The status of a request that ended so.
-    pub const fn of(ending: Ending) -> Self {
+    /// The status of `request`, which ended so.
+    ///
+    /// Loading what the primary said it does not have is a cache doing its work, not a fallback from the primary.
+    pub fn of(request: &Request, ending: Ending) -> Self {
+        let primary_answered = || request.trail().any(|(tier, outcome)| is_answer(tier, outcome));
         match ending {
             Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => match tier {
                 Tier::Primary => Self::PrimaryHit,
                 Tier::Replica | Tier::Regional => Self::PrimaryFailover,
+                Tier::Origin if primary_answered() => Self::PrimaryHit,
                 Tier::Local | Tier::Origin | Tier::Default => Self::SecondaryFallback,
             },
             Ending::Unavailable(_) | Ending::Overloaded(_) | Ending::OutcomeUnknown(_) => Self::Error,
         }
     }
+}
+
+fn is_answer(tier: Tier, outcome: Outcome) -> bool {
+    tier == Tier::Primary && matches!(outcome, Outcome::Hit | Outcome::Miss(_))
 }
 
 /// Outcomes that every request may have for minutes on end, and that must therefore not take a lock.
@@ -80,7 +88,7 @@ pub struct RouteStats {
 impl RouteStats {
     /// Counts a request that has ended after `took`.
     pub fn handle_ended(&self, request: &Request, ending: Ending, took: Duration) {
-        self.statuses[Status::of(ending) as usize].increment();
+        self.statuses[Status::of(request, ending) as usize].increment();
         self.latency.observe(took);
         match ending {
             Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => {

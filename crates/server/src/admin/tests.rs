@@ -147,7 +147,7 @@ async fn metrics_and_state_tell_of_the_same_sidecar() {
     let state: failsoft::telemetry::state::State =
         serde_json::from_str(&served.get("/api/v1/state").await.body).unwrap();
     assert_eq!((state.mode.as_str(), state.server.unwrap().accepted), ("auto", 3));
-    assert_eq!(state.routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(), ["page", "plain"]);
+    assert_eq!(state.routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(), ["page", "(plain)"]);
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ fn what_can_be_counted_in_few_ways_is_told_with_zeros_from_the_start() {
         assert_eq!(metrics.get("redis_fallback_routing_attempts_total", &[("status", status)]), Some(0.0));
     }
     assert_eq!(metrics.get("failsoft_errors_total", &[("route", "user"), ("code", "OVERLOADED")]), Some(0.0));
-    assert_eq!(metrics.get("failsoft_origin_shed_total", &[("reason", "queue-full")]), Some(0.0));
+    assert_eq!(metrics.get("failsoft_origin_shed_total", &[("reason", "queue_full")]), Some(0.0));
     assert_eq!(metrics.get("failsoft_origin_max_rate", &[("origin", "users")]), Some(500.0));
     assert_eq!(metrics.get("failsoft_clients", &[]), None);
     let metrics = Metrics::parse(&Exposition::default().render(&quiet(), Some(&ServerFigures::default())));
