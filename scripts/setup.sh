@@ -199,7 +199,7 @@ instruction_counter() {
     version=$(sed -n '/^name = "gungraun"$/{n;s/^version = "\(.*\)"/\1/p;}' Cargo.lock)
     [ -n "$version" ] || return 0
     [ -e "$TOOLS/gungraun-$version" ] && return
-    say "installing gungraun-runner $version into $TOOLS (counts instructions; about a minute)"
+    say "installing gungraun-runner $version into $TOOLS (counts instructions; this takes a few minutes)"
     cargo install --quiet --locked --root "$TOOLS" --version "$version" gungraun-runner
     touch "$TOOLS/gungraun-$version"
 }

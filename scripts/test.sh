@@ -19,8 +19,11 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 troubles=()
+packages=(--workspace)
 
 main() {
+    # `-p` chooses among the packages only where `--workspace` does not name them all.
+    case " $*" in *" -p"* | *" --package"*) packages=() ;; esac
     scripts/lint.sh without-tidy || trouble "lint found something"
     if cargo nextest --version >/dev/null 2>&1; then
         with_nextest "$@"
@@ -40,7 +43,7 @@ trouble() {
 
 with_nextest() {
     printf '== cargo nextest\n' >&2
-    cargo nextest run --locked --workspace --no-fail-fast "$@" 2>&1 | tee "$log"
+    cargo nextest run --locked "${packages[@]}" --no-fail-fast "$@" 2>&1 | tee "$log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || trouble "tests (the runner's own words are above)"
     summary=$(plain <"$log" | grep -E '^ +Summary \[' | tail -n 1)
     : "${summary:=     Summary: the tests could not be built}"
@@ -48,7 +51,7 @@ with_nextest() {
 
 with_cargo_test() {
     printf '== cargo test (cargo-nextest is not installed)\n' >&2
-    timeout --foreground "$LONGEST" cargo test --locked --workspace --lib --bins --tests --no-fail-fast "$@" 2>&1 | tee "$log"
+    timeout --foreground "$LONGEST" cargo test --locked "${packages[@]}" --lib --bins --tests --no-fail-fast "$@" 2>&1 | tee "$log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || trouble "tests (the runner's own words are above)"
     summary="     Summary $(counted)"
 }
