@@ -12,6 +12,7 @@ use crate::node::Node;
 use crate::node::probe::probe_forever;
 use crate::runner::Context;
 use crate::settings::{Change, Settings, changes};
+use crate::tier::origin::OriginTier;
 use crate::world::World;
 
 /// Everything that failsoft is, but for the faces it shows.
@@ -59,7 +60,9 @@ impl Engine {
         let world = Arc::new(assemble(&new, self.ground, Some(&before))?);
         let is_new = |node: &&Arc<Node>| !old.nodes().any(|known| Arc::ptr_eq(known, node));
         world.nodes().filter(is_new).for_each(watch);
-        self.world.store(world);
+        self.world.store(world.clone());
+        let is_gone = |origin: &&Arc<OriginTier>| !world.origins().iter().any(|kept| Arc::ptr_eq(kept, origin));
+        old.origins().iter().filter(is_gone).for_each(|origin| origin.close());
         self.generation.fetch_add(1, Ordering::AcqRel);
         *settings = Arc::new(new);
         Ok(changes)
