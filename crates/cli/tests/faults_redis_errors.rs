@@ -30,9 +30,7 @@ async fn row_18_loading() {
 #[tokio::test]
 async fn row_18_loading_in_its_own_words() {
     // Redis answers between keys only, so it is given time.
-    let patient = |settings: Settings, key| settings.set(key, "'10s'");
-    let waits = ["redis.timeout", "redis.connect_timeout", "request.deadline"];
-    let stage = Stage::with(|settings| waits.into_iter().fold(settings.without_circuit(), patient)).await;
+    let stage = Stage::with(|settings| settings.patient().without_circuit()).await;
     stage.redis.restart_loading(Duration::from_secs(20)).await;
     stage.await_count("failsoft_node_connects_total", &[("tier", "primary")], 2).await;
     assert_words_of_reads(&stage, "LOADING").await;
@@ -53,7 +51,7 @@ async fn row_19_busy_script() {
 /// Right: as for LOADING.
 #[tokio::test]
 async fn row_19_busy_script_in_its_own_words() {
-    let stage = Stage::with(Settings::without_circuit).await;
+    let stage = Stage::with(|settings| settings.patient().without_circuit()).await;
     stage.redis.busy_script().await;
     assert_words_of_reads(&stage, "BUSY").await;
     assert_words_of_writes(&stage, "BUSY").await;
@@ -63,7 +61,7 @@ async fn row_19_busy_script_in_its_own_words() {
 /// Right: a full Redis goes on being read, what the origin gives is not written back, and DEL still makes room.
 #[tokio::test]
 async fn row_20_out_of_memory() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.put("user:1", "from redis").await;
     stage.put("page:1", "old").await;
     stage.redis.oom().await;
@@ -76,7 +74,7 @@ async fn row_20_out_of_memory() {
 /// Right: a demoted primary is read and says itself that it takes no writes; promoted, it takes them again.
 #[tokio::test]
 async fn row_21_readonly() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.put("user:1", "from redis").await;
     stage.redis.readonly().await;
     assert_only_writes_are_refused(&stage, "READONLY").await;
@@ -105,7 +103,7 @@ async fn row_22_masterdown() {
 /// Right: as for LOADING; writes are refused with READONLY, which such a node says first.
 #[tokio::test]
 async fn row_22_masterdown_in_its_own_words() {
-    let stage = Stage::with(Settings::without_circuit).await;
+    let stage = Stage::with(|settings| settings.patient().without_circuit()).await;
     stage.redis.masterdown().await;
     assert_words_of_reads(&stage, "MASTERDOWN").await;
     assert_error(&stage.ask(&["SET", "page:1", "value"]).await, "READONLY");
@@ -114,7 +112,7 @@ async fn row_22_masterdown_in_its_own_words() {
 /// Right: a primary without enough replicas is read, and says itself that it takes no writes.
 #[tokio::test]
 async fn row_23_noreplicas() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.put("user:1", "from redis").await;
     stage.redis.noreplicas().await;
     assert_only_writes_are_refused(&stage, "NOREPLICAS").await;
@@ -125,7 +123,7 @@ async fn row_23_noreplicas() {
 /// Right: a primary that cannot save is read, and refuses every write itself, DEL too.
 #[tokio::test]
 async fn row_24_misconf() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.put("user:1", "from redis").await;
     stage.redis.misconf().await;
     assert_only_writes_are_refused(&stage, "MISCONF").await;
@@ -200,7 +198,7 @@ async fn row_27_noperm() {
     redis.acl_user("app", "pw", "~* +@all").await;
     let stage = Stage::on(redis, |settings| {
         let url = settings.value("redis.nodes").replace("redis://", "redis://app:pw@");
-        settings.set("redis.nodes", &url)
+        settings.patient().set("redis.nodes", &url)
     })
     .await;
     stage.settled().await;
@@ -244,7 +242,7 @@ async fn row_28_max_clients() {
 /// is never acknowledged and then ignored.
 #[tokio::test]
 async fn row_29_execabort() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.put("user:1", "from redis").await;
     let words = "-EXECABORT Transaction discarded because of previous errors.\r\n";
     for _ in 0..5 {
@@ -262,7 +260,7 @@ async fn row_29_execabort() {
 /// Redis.
 #[tokio::test]
 async fn row_30_wrongtype() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.redis.command(&["RPUSH", "user:1", "element"]).await;
     stage.redis.command(&["RPUSH", "page:list", "element"]).await;
     stage.put("page:1", "text").await;
@@ -277,7 +275,7 @@ async fn row_30_wrongtype() {
 /// Right: NOSCRIPT passes, so that the client's library loads the script as it always does.
 #[tokio::test]
 async fn row_30_noscript() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     let sha = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
     assert_error(&stage.ask(&["EVALSHA", sha, "1", "page:1"]).await, "NOSCRIPT");
     assert_eq!(stage.ask(&["EVAL", "return 1", "1", "page:1"]).await, ":1\r\n");
@@ -287,7 +285,7 @@ async fn row_30_noscript() {
 /// Right: FLUSHALL empties local memory as well, so that nothing flushed is ever served again; the origin fills Redis.
 #[tokio::test]
 async fn row_42_flushall() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     for key in ["user:1", "page:1"] {
         stage.put(key, "from redis").await;
         assert_eq!(stage.get(key).await, bulk("from redis"));
@@ -303,12 +301,7 @@ async fn row_42_flushall() {
 #[tokio::test]
 async fn row_42_empty_restart() {
     const KEYS: u64 = 20;
-    let stage = Stage::with(|settings| {
-        let patient = |settings: Settings, key| settings.set(key, "'10s'");
-        let waits = ["request.deadline", "origins.users.timeout", "origins.users.max_wait"];
-        waits.into_iter().fold(settings, patient).set("origins.users.max_concurrency", "4")
-    })
-    .await;
+    let stage = Stage::with(|settings| settings.patient().set("origins.users.max_concurrency", "4")).await;
     stage.redis.restart_empty().await;
     stage.settled().await;
     stage.origin.set_latency(Duration::from_millis(300));

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::replies::{assert_error, assert_outcome_unknown, assert_unavailable, bulk, from_origin};
-use common::{PATIENCE, Stage};
+use common::{PATIENCE, Settings, Stage};
 use failsoft_testkit::proxy::{Mode, OneShot, Toxics};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::eventually;
@@ -160,7 +160,7 @@ async fn row_08_little_bandwidth() {
 /// Right: replies that arrive byte by byte are put together again, of whatever kind they are.
 #[tokio::test]
 async fn row_09_one_byte_slices() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.proxy.set_toxics(Toxics { slice: Some(1), ..Toxics::default() });
     let mut client = stage.client().await;
     assert_eq!(client.ask(&["MSET", "user:1", "one", "page:2", "two\r\n"]).await, "+OK\r\n");
@@ -179,6 +179,22 @@ async fn row_10_truncated_reply() {
     assert_cut_reply_is_mended(OneShot::Truncate { keep: 7 }).await;
 }
 
+/// Right: an array that ends within its second value is no array: each key is looked for anew.
+#[tokio::test]
+async fn row_10_truncated_array() {
+    let stage = Stage::with(Settings::patient).await;
+    stage.put("user:1", "first").await;
+    stage.put("user:2", "second").await;
+    stage.proxy.once(OneShot::Truncate { keep: bulk("first").len() + 10 });
+    let reply = stage.ask(&["MGET", "user:1", "user:2"]).await;
+    let whole = |first: &str, second: &str| format!("*2\r\n{first}{second}");
+    let right = [bulk("first"), from_origin(1)]
+        .iter()
+        .flat_map(|first| [whole(first, &bulk("second")), whole(first, &from_origin(2))])
+        .any(|right| right == reply);
+    assert!(right, "{reply:?}");
+}
+
 /// Right: as for the orderly end.
 #[tokio::test]
 async fn row_11_reset_within_a_reply() {
@@ -189,7 +205,7 @@ async fn row_11_reset_within_a_reply() {
 /// said to be done: unknown if it was sent, not done if it was not.
 #[tokio::test]
 async fn row_12_reset_within_a_pipeline_of_writes() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.proxy.nth(50, OneShot::Reset { after: 0 });
     let keys: Vec<String> = (0..100).map(|number| format!("page:{number}")).collect();
     let commands: Vec<_> = keys.iter().map(|key| vec!["SET", key, "value"]).collect();
@@ -211,7 +227,7 @@ async fn row_12_reset_within_a_pipeline_of_writes() {
 /// Right: of a hundred pipelined reads every one is answered, with its own value and in its own place.
 #[tokio::test]
 async fn row_12_reset_within_a_pipeline_of_reads() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.proxy.nth(50, OneShot::Reset { after: 3 });
     let keys: Vec<String> = (0..100).map(|id| format!("user:{id}")).collect();
     for key in &keys {
@@ -227,7 +243,7 @@ async fn row_12_reset_within_a_pipeline_of_reads() {
 /// Right: a connection that says what is not RESP is given up at once, and nothing of it is believed.
 #[tokio::test]
 async fn row_13_garbage() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.put("user:1", "from redis").await;
     stage.put("session:1", "alice").await;
     stage.proxy.once(OneShot::Garbage);
@@ -242,7 +258,7 @@ async fn row_13_garbage() {
 /// Right: of a write that was answered with garbage nothing is known.
 #[tokio::test]
 async fn row_13_garbage_for_a_write() {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.proxy.once(OneShot::Garbage);
     assert_outcome_unknown(&stage.ask(&["SET", "lock:1", "token", "NX"]).await);
     assert_eq!(stage.ask(&["GET", "lock:1"]).await, bulk("token"));
@@ -251,14 +267,14 @@ async fn row_13_garbage_for_a_write() {
 /// Right: a reply that comes twice closes the connection and never answers the next question.
 #[tokio::test]
 async fn row_14_duplicate_reply() {
-    let stage = Stage::with(|settings| settings.without_circuit()).await;
+    let stage = Stage::with(|settings| settings.patient().without_circuit()).await;
     assert_never_handed_on(&stage, || OneShot::Duplicate).await;
 }
 
 /// Right: so does a reply that nobody asked for.
 #[tokio::test]
 async fn row_14_unsolicited_reply() {
-    let stage = Stage::with(|settings| settings.without_circuit()).await;
+    let stage = Stage::with(|settings| settings.patient().without_circuit()).await;
     assert_never_handed_on(&stage, || OneShot::Extra(bulk("somebody else's").into_bytes())).await;
 }
 
@@ -360,12 +376,15 @@ async fn assert_isolated(stage: &Stage) {
     /// A connection, its handshake and three questions.
     const TRACES_OF_A_PROBE: u64 = 5;
     stage.await_circuit("open").await;
+    assert_eq!(stage.state().await["nodes"][0]["circuit"]["state"], "open");
     let reached = || stage.proxy.accepted() + stage.proxy.requests();
     let (reached_before, probes_before) = (reached(), stage.probes().await);
     let mut client = stage.client().await;
     for id in 1001..=1100 {
         assert_eq!(client.get(&format!("user:{id}")).await, from_origin(id));
     }
+    let both = format!("*2\r\n{}{}", from_origin(1101), from_origin(1102));
+    assert_eq!(client.ask(&["MGET", "user:1101", "user:1102"]).await, both);
     assert_unavailable(&client.get("session:1").await);
     assert_unavailable(&client.ask(&["SET", "lock:1", "token", "NX"]).await);
     let reached = reached() - reached_before;
@@ -383,7 +402,7 @@ async fn assert_healed(stage: &Stage) {
 
 /// A reply that ends in its middle, to a read and to a write.
 async fn assert_cut_reply_is_mended(cut: OneShot) {
-    let stage = Stage::start().await;
+    let stage = Stage::with(Settings::patient).await;
     stage.put("user:1", "from redis").await;
     let before = stage.proxy.requests();
     stage.proxy.once(cut.clone());

@@ -122,6 +122,11 @@ impl Stage {
         eventually(&what, PATIENCE, || async { self.circuit().await == state }).await;
     }
 
+    /// What `/api/v1/state` says.
+    pub(crate) async fn state(&self) -> serde_json::Value {
+        serde_json::from_str(&self.sidecar.state().await).expect("the state is JSON")
+    }
+
     /// How often the primary's circuit has opened.
     pub(crate) async fn opened(&self) -> u64 {
         self.count("failsoft_node_circuit_opened_total", &[("tier", "primary")]).await

@@ -58,6 +58,13 @@ impl Settings {
         self
     }
 
+    /// Nothing times out, however busy the machine: for faults that are not about waiting.
+    pub(crate) fn patient(self) -> Self {
+        let waits = ["redis.timeout", "redis.connect_timeout", "request.deadline"];
+        let at_the_origin = ["origins.users.timeout", "origins.users.max_wait"];
+        waits.into_iter().chain(at_the_origin).fold(self, |settings, key| settings.set(key, "'10s'"))
+    }
+
     /// No circuit ever opens, so that every request shows what Redis itself has said.
     pub(crate) fn without_circuit(self) -> Self {
         self.set("breaker.failures", "10000").set("breaker.min_calls", "100000")
