@@ -116,18 +116,18 @@ pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -
         Course::Refused(_) => Told::Refused,
         Course::Unjudged(Unjudged::Arity(_)) => Told::WrongArity,
         Course::Unjudged(Unjudged::Unknown) => {
-            Told::Unknown { nearest: nearest_command(words), walk: walk(world, subject, conditions, None) }
+            Told::Unknown { nearest: nearest_command(words), walk: walk(world, &subject, conditions, None) }
         }
         Course::Read(Read { route, way, verb, key }) => {
             let subject = Subject { route, way, verb, key: key.map(|index| words[index]), ..subject };
-            Told::Walked(walk(world, subject, conditions, None))
+            Told::Walked(walk(world, &subject, conditions, None))
         }
         Course::Change { route, .. } => {
             let key = spec.and_then(|spec| first_key_on(world, route, spec, words));
-            Told::Walked(walk(world, Subject { route, key, ..subject }, conditions, None))
+            Told::Walked(walk(world, &Subject { route, key, ..subject }, conditions, None))
         }
         Course::ReadMany { route, verb } => {
-            taken_apart(world, Subject { route, way: Way::Nodes, ..subject }, verb, conditions)
+            taken_apart(world, &Subject { route, way: Way::Nodes, ..subject }, verb, conditions)
         }
     };
     Explanation { spec, class, told }
@@ -144,9 +144,9 @@ fn first_key_on<'k>(world: &World, route: RouteId, spec: &Spec, words: &[&'k [u8
 }
 
 /// The whole question first; then, as [`gather`](crate::gather) does, the keys that it has left without an answer.
-fn taken_apart<'w>(world: &'w World, subject: Subject<'_>, verb: ManyVerb, conditions: &Conditions) -> Told<'w> {
+fn taken_apart<'w>(world: &'w World, subject: &Subject<'_>, verb: ManyVerb, conditions: &Conditions) -> Told<'w> {
     let keys: Vec<&[u8]> = subject.words[1..].to_vec();
-    let whole = ask_whole(world, &subject, conditions);
+    let whole = ask_whole(world, subject, conditions);
     let misses = match whole.tier {
         Tier::Replica => conditions.replica == NodeCondition::Miss,
         Tier::Primary | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => {
@@ -174,6 +174,6 @@ fn taken_apart<'w>(world: &'w World, subject: Subject<'_>, verb: ManyVerb, condi
         verb: Some(verb.single()),
         key: Some(key),
     };
-    let keys = keys.into_iter().map(|key| walk(world, single(key), conditions, asked)).collect();
+    let keys = keys.into_iter().map(|key| walk(world, &single(key), conditions, asked)).collect();
     Told::TakenApart { whole, keys }
 }

@@ -63,13 +63,14 @@ struct Explained<'e> {
 
 /// Runs the command.
 pub(crate) fn run(args: ExplainArgs) -> ExitCode {
+    let ExplainArgs { config, when, json, words } = args;
     let mut conditions = Conditions::default();
-    for written in &args.when {
+    for written in &when {
         if let Err(error) = conditions.set(written) {
             return fail(&error, error.hint());
         }
     }
-    let settings = match settings::load(&args.config) {
+    let settings = match settings::load(&config) {
         Ok(loaded) => loaded.settings,
         Err(problems) => {
             eprintln!("{problems}");
@@ -81,15 +82,14 @@ pub(crate) fn run(args: ExplainArgs) -> ExitCode {
         Err(error) => return fail(error, "run `failsoft check -c FILE`: it names the line"),
     };
     let (world, _) = engine.world();
-    let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_encoded_bytes()).collect();
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_encoded_bytes()).collect();
     let explanation = explain(&world, &words, &conditions);
     if matches!(explanation.told, Told::WrongArity) {
         return refuse_arity(&explanation, &words);
     }
-    let lines = lines_of_routes(&args.config);
-    let explained =
-        Explained { file: &args.config, lines: &lines, words: &words, when: &args.when, explanation: &explanation };
-    match print(&explained, args.json) {
+    let lines = lines_of_routes(&config);
+    let explained = Explained { file: &config, lines: &lines, words: &words, when: &when, explanation: &explanation };
+    match print(&explained, json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_stdout_is_gone) => ExitCode::from(COULD_NOT),
     }

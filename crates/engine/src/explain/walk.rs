@@ -80,13 +80,13 @@ enum Pace {
 /// The way of `subject`; `asked` is what the primary has already said.
 pub(super) fn walk<'w>(
     world: &'w World,
-    subject: Subject<'_>,
+    subject: &Subject<'_>,
     conditions: &Conditions,
     asked: Option<Outcome>,
 ) -> Walk<'w> {
-    let told = Drive::new(world, &subject, conditions, Pace::AtOnce).go(asked);
-    let slow = Drive::new(world, &subject, conditions, Pace::AtTheLastMoment).go(asked);
-    let failing = Drive::new(world, &subject, &Conditions::ALL_FAIL, Pace::AtOnce).go(asked);
+    let told = Drive::new(world, subject, conditions, Pace::AtOnce).go(asked);
+    let slow = Drive::new(world, subject, conditions, Pace::AtTheLastMoment).go(asked);
+    let failing = Drive::new(world, subject, &Conditions::ALL_FAIL, Pace::AtOnce).go(asked);
     let place = subject.route.index();
     let bound = subject.key.and_then(|key| world.bind(subject.route, key));
     Walk {
@@ -99,7 +99,7 @@ pub(super) fn walk<'w>(
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         unasked: unasked(world.route(subject.route).plan(subject.way), &told, asked),
-        reply: reply(world.route(subject.route), &subject, &told),
+        reply: reply(world.route(subject.route), subject, &told),
         key: subject.key.map(<[u8]>::to_vec),
         way: subject.way,
         ending: told.ending,
