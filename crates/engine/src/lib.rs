@@ -23,6 +23,7 @@ pub mod route;
 pub mod runner;
 pub mod settings;
 pub mod shutdown;
+pub mod socket;
 pub mod telemetry;
 pub mod tier;
 pub mod value;

@@ -28,6 +28,7 @@ use super::link::{Link, Nobody};
 use super::pending::{Pending, Phase, Queue};
 use crate::clock::dice;
 use crate::delivery::Sink;
+use crate::socket::read_now;
 
 /// Bytes read at a time.
 const READ_CHUNK: usize = 64 << 10;
@@ -193,7 +194,7 @@ impl<'l> Connection<'l> {
         loop {
             self.incoming.reserve(READ_CHUNK);
             let room = self.incoming.capacity() - self.incoming.len();
-            match self.stream.try_read_buf(&mut self.incoming) {
+            match read_now(&mut self.stream, &mut self.incoming) {
                 Ok(0) => return Err(Silence::ConnectionLost),
                 Ok(read) => {
                     self.last_read = self.link.clock.now();

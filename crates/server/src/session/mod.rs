@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft::shutdown::Shutdown;
+use failsoft::socket::read_now;
 use failsoft_core::Time;
 use failsoft_resp::{Limits, RequestScanner};
 use tokio::io::Interest;
@@ -191,7 +192,7 @@ impl Session {
 
     /// Reads once, and dispatches what has become whole.
     fn read(&mut self) -> Result<(), Ended> {
-        SCRATCH.with_borrow_mut(|scratch| match self.stream.try_read(scratch) {
+        SCRATCH.with_borrow_mut(|scratch| match read_now(&mut self.stream, &mut scratch.as_mut_slice()) {
             Ok(0) => Err(Ended::ByClient),
             Ok(read) => self.take(&scratch[..read]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
