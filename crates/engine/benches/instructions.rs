@@ -52,7 +52,9 @@ fn plan() -> (Plan, Doors) {
 
 fn thousand_routes() -> RouteTable<usize> {
     let patterns = (0..1_000).map(|route| format!("service{route}:user:{{id}}"));
-    RouteTable::new(patterns.enumerate().map(|(route, text)| (KeyPattern::parse(&text).expect("a pattern"), route)).collect())
+    RouteTable::new(
+        patterns.enumerate().map(|(route, text)| (KeyPattern::parse(&text).expect("a pattern"), route)).collect(),
+    )
 }
 
 fn local() -> Local {

@@ -9,13 +9,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use failsoft::Engine;
 use failsoft::job::{Job, Matter};
 use failsoft::route::Way;
 use failsoft::settings;
 use failsoft::verb::Verb;
-use failsoft::Engine;
-use failsoft_core::request::Ending;
 use failsoft_core::Tier;
+use failsoft_core::request::Ending;
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_testkit::redis::Redis;
 
@@ -26,7 +26,10 @@ const AFTER_FAULT: Duration = Duration::from_secs(2);
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        println!("{:<22}{:>10}{:>16}{:>14}{:>12}{:>12}", "fault", "found out", "evidence→open", "afterwards", "p50", "p99");
+        println!(
+            "{:<22}{:>10}{:>16}{:>14}{:>12}{:>12}",
+            "fault", "found out", "evidence→open", "afterwards", "p50", "p99"
+        );
         measure("killed (SIGKILL)", Fault::Kill).await;
         measure("stopped (SIGSTOP)", Fault::Stop).await;
     });
@@ -131,7 +134,8 @@ async fn read(engine: &Engine, key: usize) -> Sample {
 
 fn report(name: &str, samples: &[Sample], opened: Instant) {
     assert!(samples.iter().all(|sample| sample.tier.is_some()), "every read is answered");
-    let mut found_out: Vec<_> = samples.iter().filter(|sample| sample.began < opened).map(|sample| sample.ended).collect();
+    let mut found_out: Vec<_> =
+        samples.iter().filter(|sample| sample.began < opened).map(|sample| sample.ended).collect();
     found_out.sort();
     let fifth = found_out.iter().filter(|ended| **ended <= opened + Duration::from_millis(5)).nth(4);
     let lag = fifth.map_or(Duration::ZERO, |fifth| opened.saturating_duration_since(*fifth));

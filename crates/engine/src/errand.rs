@@ -6,6 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use failsoft_core::Time;
+use failsoft_core::stale::Acceptance;
+
 use crate::origin::{Load, Origin, OriginError};
 use crate::tier::local::{Copy, Version};
 use crate::tier::origin::Loaded;
@@ -19,13 +22,26 @@ pub struct Errand {
     route: RouteId,
     key: Box<[u8]>,
     version: Version,
+    patience: Duration,
 }
+
+/// How long a load may wait for its turn at the origin if an old copy could answer instead: the wait of one reader holds
+/// up all that he has asked for after it.
+const PATIENCE_WITH_COPY: Duration = Duration::from_millis(5);
 
 impl Errand {
     /// An errand for `key`, asked for now.
-    pub fn new(world: Arc<World>, worker: usize, route: RouteId, key: &[u8]) -> Self {
+    pub fn new(world: Arc<World>, worker: usize, route: RouteId, key: &[u8], now: Time) -> Self {
         let version = world.local().version(key);
-        Self { world, worker, route, key: key.into(), version }
+        let budget = Acceptance::StaleUpTo(world.route(route).through.max_stale);
+        let has_copy = world.route(route).keeps_local() && world.local().holds(key, budget, now);
+        let patience = if has_copy { PATIENCE_WITH_COPY } else { Duration::MAX };
+        Self { world, worker, route, key: key.into(), version, patience }
+    }
+
+    /// How long the load may wait for its turn.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The key.

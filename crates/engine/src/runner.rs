@@ -86,7 +86,7 @@ impl Context {
             let failed = failsoft_core::Outcome::Failed(Failure::OriginError);
             return job.handle_loaded(&self.world, failed, None, self.clock.now());
         };
-        let errand = Errand::new(self.world.clone(), self.worker, matter.route, job.key());
+        let errand = Errand::new(self.world.clone(), self.worker, matter.route, job.key(), self.clock.now());
         let loaded = source.origin.load(errand, ask.grant.permit, ask.by).await;
         job.handle_loaded(&self.world, loaded.outcome, loaded.value, self.clock.now())
     }

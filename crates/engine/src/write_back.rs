@@ -1,13 +1,16 @@
 //! Values loaded from an origin are written back to Redis, so that the next reader finds them there.
 //!
-//! Nobody waits for it; it is bounded; it happens only while the primary's circuit is closed; and it only ever fills
-//! a key that is not there (`NX`), so that a value that an application has written meanwhile is never overwritten
-//! with an older one. Times to live are spread a little, so that what was loaded together does not expire together.
+//! Nobody waits for it; it is bounded; it happens only while the primary's circuit is closed, or, during the ramp, for the
+//! share of traffic that the ramp admits (a Redis that came back empty would otherwise stay empty through it); and it
+//! only ever fills a key that is not there (`NX`), so that a value that an application has written meanwhile is never
+//! overwritten with an older one. Times to live are spread a little, so that what was loaded together does not expire
+//! together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use failsoft_core::circuit::{Permit, StateName};
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::encode;
 
@@ -65,14 +68,12 @@ impl WriteBack {
         value: &Value,
         ttl: Duration,
     ) -> Result<(), &'static str> {
-        let Some(permit) = primary.health().gate().admits_freely() else {
-            return Err("circuit_open");
-        };
+        let asked = primary.health().now();
+        let permit = leave(primary, asked).ok_or("circuit_open")?;
         if self.ledger.outstanding.fetch_add(1, Ordering::AcqRel) >= self.bound {
             self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
             return Err("queue_full");
         }
-        let asked = primary.health().now();
         let by = asked + primary.options().timeout;
         let sink = Sink { to: self.ledger.clone(), ticket: 0 };
         let frame = fill(key, value, self.spread(ttl));
@@ -110,6 +111,14 @@ impl Deliver for Ledger {
     }
 
     fn wake(&self) {}
+}
+
+/// The half-open state's one probe is for somebody who waits for an answer.
+fn leave(primary: &Node, now: Time) -> Option<Permit> {
+    match primary.health().state() {
+        StateName::Closed | StateName::Ramp => primary.request_permit(now).ok(),
+        StateName::Open | StateName::HalfOpen => None,
+    }
 }
 
 fn fill(key: &[u8], value: &Value, ttl: Duration) -> Vec<u8> {

@@ -129,6 +129,12 @@ impl Local {
         }
     }
 
+    /// Whether there is a value that satisfies `acceptance`, without counting it as a look.
+    pub fn holds(&self, key: &[u8], acceptance: Acceptance, now: Time) -> bool {
+        let copy = self.cache.as_ref().and_then(|cache| cache.get(key));
+        copy.is_some_and(|copy| copy.value.is_some() && copy.stamp.judge(acceptance, now) != Freshness::TooOld)
+    }
+
     /// Whether a copy of `key` was obtained less than half its fresh time ago, so that another need not be kept.
     pub fn is_recent(&self, key: &[u8], now: Time) -> bool {
         let Some(cache) = &self.cache else {

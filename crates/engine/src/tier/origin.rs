@@ -237,7 +237,7 @@ impl OriginTier {
 
     async fn load_guarded(self: &Arc<Self>, errand: &Errand, by: Time) -> Loaded {
         let asked = self.clock.now();
-        let permit = match self.pass_guard(asked, by).await {
+        let permit = match self.pass_guard(asked, by.min(asked + errand.patience())).await {
             Ok(permit) => permit,
             Err(reason) => {
                 self.stats.shed.increment(reason.name());
