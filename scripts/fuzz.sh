@@ -18,7 +18,7 @@ main() {
     host=$(rustc -vV | sed -n 's/^host: //p')
     targets=${TARGET:-$(sed -n 's/^name = "\(.*\)"/\1/p' fuzz/Cargo.toml | tail -n +2)}
     # With --target the flags are for the targets and not for build scripts.
-    RUSTFLAGS="$INSTRUMENTATION" cargo build --release --locked --manifest-path fuzz/Cargo.toml \
+    RUSTFLAGS="$INSTRUMENTATION" cargo build --release --manifest-path fuzz/Cargo.toml \
         --target "$host" --target-dir target/fuzz
     for target in $targets; do
         printf '== fuzz %s for %s s\n' "$target" "$SECONDS_EACH" >&2
