@@ -98,7 +98,8 @@ impl Session {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize, id: u64, stream: TcpStream) -> Self {
         let (context, generation) = shared.context(worker);
         let limits = Limits { max_bulk: shared.limits().max_value, ..Limits::default() };
-        let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone()));
+        let bound = shared.limits().max_output_buffer;
+        let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
         let greeting = Greeting::new(id, context.world.primary().options().database);
         Self {
             dispatcher: Dispatcher::new(replies.clone(), context, greeting),
@@ -134,7 +135,7 @@ impl Session {
                 self.ending.get_or_insert(ended);
             }
             let (requests, bytes) = self.replies.backlog();
-            if bytes > self.shared.limits().max_output_buffer {
+            if self.replies.is_overrun() {
                 return Ended::OutputBuffer;
             }
             if let Some(ended) = self.ending
@@ -170,7 +171,8 @@ impl Session {
                     }
                     Ok(())
                 }
-                Ok(ready) if ready.is_error() && ready.is_write_closed() => Err(Ended::Broken),
+                // A reset stays ready for ever: going round again would never let go of the thread.
+                Ok(ready) if ready.is_error() => Err(Ended::Broken),
                 Ok(_) => Ok(()),
                 Err(_) => Err(Ended::Broken),
             },

@@ -47,6 +47,10 @@ struct Inner {
     held: usize,
     spare: Vec<Vec<u8>>,
     closed: bool,
+    /// Bytes that may wait for the client. More of them are dropped as they come, and the client with them: a node can
+    /// answer a whole pipeline before the session gets to look.
+    bound: usize,
+    overrun: bool,
 }
 
 /// One request's place.
@@ -95,7 +99,8 @@ impl Touched {
 }
 
 impl Replies {
-    pub(crate) fn new(context: Context, fallbacks: Arc<Gauge>) -> Self {
+    /// The replies of a client of whom `bound` bytes may wait.
+    pub(crate) fn new(context: Context, fallbacks: Arc<Gauge>, bound: usize) -> Self {
         let inner = Inner {
             context,
             outgoing: Vec::new(),
@@ -104,6 +109,8 @@ impl Replies {
             held: 0,
             spare: Vec::new(),
             closed: false,
+            bound,
+            overrun: false,
         };
         Self { inner: Mutex::new(inner), ready: Notify::new(), fallbacks }
     }
@@ -183,6 +190,11 @@ impl Replies {
         (inner.slots.len(), inner.outgoing.len() + inner.held)
     }
 
+    /// Whether more bytes have come than may wait, so that some are lost.
+    pub(crate) fn is_overrun(&self) -> bool {
+        self.inner.lock().overrun
+    }
+
     /// Returns when something may have become ready to be written.
     pub(crate) async fn ready(&self) {
         self.ready.notified().await;
@@ -200,15 +212,16 @@ impl Replies {
 
     /// Nobody will read the answers any more.
     pub(crate) fn close(&self) {
-        let mut inner = self.inner.lock();
-        inner.closed = true;
-        inner.outgoing = Vec::new();
+        self.inner.lock().close();
     }
 }
 
 impl Inner {
     /// Puts an answer in its place, and moves what has become first in line to the outgoing bytes.
-    fn settle(&mut self, ticket: u64, reply: Vec<u8>) {
+    fn settle(&mut self, ticket: u64, mut reply: Vec<u8>) {
+        if self.closed || self.is_full(reply.len()) {
+            reply = Vec::new();
+        }
         if ticket != self.first {
             self.held += reply.len();
             self.place(ticket, Slot::Ready(reply));
@@ -216,6 +229,29 @@ impl Inner {
         }
         self.outgoing.extend_from_slice(&reply);
         self.advance();
+    }
+
+    /// Whether `more` bytes are too many; if so, that is the end of this client. One reply alone never is.
+    fn is_full(&mut self, more: usize) -> bool {
+        let waiting = self.outgoing.len() + self.held;
+        let full = waiting > 0 && waiting + more > self.bound;
+        if full {
+            self.overrun = true;
+            self.close();
+        }
+        full
+    }
+
+    /// Nothing will be written any more; what waits in its place is dropped too.
+    fn close(&mut self) {
+        self.closed = true;
+        self.outgoing = Vec::new();
+        for slot in &mut self.slots {
+            if let Slot::Ready(reply) = slot {
+                self.held -= reply.len();
+                *reply = Vec::new();
+            }
+        }
     }
 
     /// The first in line has been answered.
@@ -248,14 +284,15 @@ impl Inner {
 
     /// The request has ended with what a node said: its bytes go on their way.
     fn answer(&mut self, ticket: u64, job: Job, ending: Ending, reply: &[u8], now: Time) {
-        let world = &self.context.world;
-        job.finish(world, ending, now);
-        if ticket == self.first {
-            job.render(world, ending, reply, &mut self.outgoing);
+        job.finish(&self.context.world, ending, now);
+        if self.closed || self.is_full(reply.len()) {
+            self.settle(ticket, Vec::new());
+        } else if ticket == self.first {
+            job.render(&self.context.world, ending, reply, &mut self.outgoing);
             self.advance();
         } else {
             let mut rendered = Vec::with_capacity(reply.len());
-            job.render(world, ending, reply, &mut rendered);
+            job.render(&self.context.world, ending, reply, &mut rendered);
             self.settle(ticket, rendered);
         }
         self.keep_frame(job.into_frame());
