@@ -8,7 +8,7 @@ use failsoft_resp::reply::{elements, error_word, head, is_push};
 use failsoft_resp::{Head, Limits, ReplyError, ReplyScanner};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: Limits = Limits { max_bulk: 1 << 16, max_elements: 1 << 10, max_depth: 8, max_inline: 256 };
+const LIMITS: Limits = Limits { max_bulk: 1 << 16, max_elements: 1 << 10, max_depth: 8, max_line: 256 };
 
 fuzz_target!(|data: &[u8]| {
     let Some((&piece, stream)) = data.split_first() else {

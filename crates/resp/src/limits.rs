@@ -6,22 +6,23 @@
 /// Bounds on one frame. The default is what Redis itself allows a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest bulk string, in bytes; also the longest simple string or error line of a reply.
+    /// Longest bulk string, in bytes.
     pub max_bulk: usize,
     /// Most arguments of a request, or elements of one aggregate of a reply (a map counts its pairs).
     pub max_elements: usize,
     /// Deepest nesting of aggregates in a reply; a flat array has depth 1.
     pub max_depth: usize,
-    /// Longest inline request or header line of a request, in bytes before its line end.
-    pub max_inline: usize,
+    /// Longest line, in bytes before its end: an inline request, a header, a simple string or an error.
+    pub max_line: usize,
 }
 
 impl Limits {
     /// Redis' bounds on what a client may send.
-    pub const REQUESTS: Self = Self { max_bulk: 512 << 20, max_elements: 1 << 20, max_depth: 64, max_inline: 64 << 10 };
+    pub const REQUESTS: Self = Self { max_bulk: 512 << 20, max_elements: 1 << 20, max_depth: 64, max_line: 64 << 10 };
 
-    /// Bounds that no honest server exceeds: a `KEYS *` may well have more than a million elements.
-    pub const REPLIES: Self = Self { max_elements: u32::MAX as usize, ..Self::REQUESTS };
+    /// Bounds that no honest server exceeds: a `KEYS *` may well have more than a million elements, but no line of a reply
+    /// has a million bytes.
+    pub const REPLIES: Self = Self { max_elements: u32::MAX as usize, max_line: 1 << 20, ..Self::REQUESTS };
 }
 
 impl Default for Limits {

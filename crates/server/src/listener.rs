@@ -1,9 +1,13 @@
 //! Listener sockets, and the loop that accepts.
 
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
+use failsoft::telemetry::figures::ACCEPT_ERRORS;
+use failsoft_resp::encode;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -14,6 +18,10 @@ use crate::shared::Shared;
 const BACKLOG: i32 = 1_024;
 /// The pause after an accept that failed: without it a process out of file descriptors would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long nothing is said about further accepts that failed; they are counted.
+const SILENCE: Duration = Duration::from_secs(10);
+const OUT_OF_DESCRIPTORS: &str = ACCEPT_ERRORS[0];
+const OTHER: &str = ACCEPT_ERRORS[1];
 
 /// A socket that listens at `address` together with the others of this process.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -42,26 +50,65 @@ fn claim(address: SocketAddr) -> io::Result<SocketAddr> {
     Ok(claimed.unwrap_or(address))
 }
 
-/// The next client.
-pub(crate) async fn accept(listener: &TcpListener, shared: &Shared) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                shared.stats().accepted.increment();
-                return stream;
+/// Accepts clients; keeps a file descriptor in reserve, so that a client who comes when there are no more can be told so
+/// instead of being left to wait.
+pub(crate) struct Acceptor {
+    listener: TcpListener,
+    reserve: Option<File>,
+    told: Option<Instant>,
+}
+
+impl Acceptor {
+    pub(crate) fn new(listener: std::net::TcpListener) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::from_std(listener)?, reserve: reserve(), told: None })
+    }
+
+    /// The next client.
+    pub(crate) async fn accept(&mut self, shared: &Shared) -> TcpStream {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    shared.stats().accepted.increment();
+                    return stream;
+                }
+                Err(error) => self.handle_error(&error, shared).await,
             }
-            Err(error) => {
-                shared.stats().accept_errors.increment(reason(&error));
-                tracing::warn!(%error, "cannot accept a client");
-                sleep(ACCEPT_PAUSE).await;
-            }
+        }
+    }
+
+    async fn handle_error(&mut self, error: &io::Error, shared: &Shared) {
+        let reason = reason(error);
+        shared.stats().accept_errors.increment(reason);
+        if self.told.is_none_or(|told| told.elapsed() > SILENCE) {
+            self.told = Some(Instant::now());
+            tracing::warn!(%error, "cannot accept clients; those who come are turned away (is `ulimit -n` too low?)");
+        }
+        if reason == OUT_OF_DESCRIPTORS && self.reserve.take().is_some() {
+            self.turn_one_away();
+        }
+        sleep(ACCEPT_PAUSE).await;
+        self.reserve = self.reserve.take().or_else(reserve);
+    }
+
+    /// Uses the descriptor that has just been given up.
+    fn turn_one_away(&self) {
+        let mut reply = Vec::new();
+        encode::error(&mut reply, "ERR max number of clients reached");
+        let accepted = self.listener.poll_accept(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(Ok((stream, _))) = accepted {
+            // The client is turned away whether or not it hears why.
+            let _ = stream.try_write(&reply);
         }
     }
 }
 
+fn reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
 fn reason(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
-        Some(23 | 24) => "out_of_file_descriptors",
-        _ => "other",
+        Some(23 | 24) => OUT_OF_DESCRIPTORS,
+        _ => OTHER,
     }
 }

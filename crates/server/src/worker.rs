@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::listener::accept;
+use crate::listener::Acceptor;
 use crate::session::Session;
 use crate::shared::Shared;
 
@@ -24,20 +24,20 @@ pub(crate) fn run(worker: usize, listener: TcpListener, shared: &Arc<Shared>, sh
 }
 
 async fn serve(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutdown: &Shutdown, drain: Duration) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
+    let mut acceptor = match Acceptor::new(listener) {
+        Ok(acceptor) => acceptor,
         Err(error) => return tracing::error!(%error, worker, "cannot listen"),
     };
     shared.engine().start_worker(worker);
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
-            stream = accept(&listener, shared) => welcome(worker, stream, shared, shutdown, &mut sessions),
+            stream = acceptor.accept(shared) => welcome(worker, stream, shared, shutdown, &mut sessions),
             Some(_) = sessions.join_next() => {}
             () = shutdown.begun() => break,
         }
     }
-    drop(listener);
+    drop(acceptor);
     let finished = async { while sessions.join_next().await.is_some() {} };
     if timeout(drain, finished).await.is_err() {
         tracing::warn!(worker, clients = sessions.len(), "clients were cut off: the drain bound was reached");

@@ -7,6 +7,10 @@
 //!
 //! A peer that stays silent is given up after twice its timeout, so that a stopped process does not keep what was sent
 //! to it for later.
+//!
+//! Time during which this process itself did not run (no CPU, stopped) is not the node's slowness. While requests wait,
+//! the task's timer fires often enough to notice how late it comes; that much is taken off what the node is charged with,
+//! and what has arrived meanwhile is read before anybody is told that nothing came.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +40,10 @@ const READ_CHUNK: usize = 64 << 10;
 const BUFFER_KEPT: usize = 1 << 20;
 /// An idle connection is tried with a PING this often.
 const IDLE_PING: Duration = Duration::from_secs(5);
+/// How often the timer fires while requests wait.
+const HEARTBEAT: Duration = Duration::from_millis(20);
+/// A timer that comes later than this speaks of this process, not of the node.
+const OWN_LATENESS: Duration = Duration::from_millis(40);
 /// How often a connection that waits for its circuit looks at it, at least.
 const CIRCUIT_GLANCE: Duration = Duration::from_millis(100);
 
@@ -108,6 +116,10 @@ struct Connection<'l> {
     frames: Vec<usize>,
     answered: Vec<Pending>,
     last_read: Time,
+    /// When the timer is to fire.
+    due: Time,
+    /// How much later than it should this task has last run.
+    late: Duration,
 }
 
 impl<'l> Connection<'l> {
@@ -124,6 +136,8 @@ impl<'l> Connection<'l> {
             frames: Vec::new(),
             answered: Vec::new(),
             last_read: link.clock.now(),
+            due: Time::NEVER,
+            late: Duration::ZERO,
         }
     }
 
@@ -132,12 +146,13 @@ impl<'l> Connection<'l> {
         let timer = sleep(IDLE_PING);
         tokio::pin!(timer);
         loop {
-            if let Err(silence) = self.write() {
+            if let Err(silence) = self.write().and_then(|()| self.keep_time()) {
                 return silence;
             }
-            let due = self.link.clock.instant(self.next_timer());
-            if due < timer.deadline() || timer.is_elapsed() {
-                timer.as_mut().reset(due);
+            let due = self.next_timer();
+            if due < self.due {
+                self.due = due;
+                timer.as_mut().reset(self.link.clock.instant(due));
             }
             let interest =
                 if self.unsent() == 0 { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
@@ -149,12 +164,22 @@ impl<'l> Connection<'l> {
                     Err(_) => Err(Silence::ConnectionLost),
                 },
                 () = self.link.work.notified() => Ok(()),
-                () = &mut timer => self.handle_timer(),
+                () = &mut timer => Ok(()),
             };
             if let Err(silence) = done {
                 return silence;
             }
         }
+    }
+
+    /// Does what the timer is for when it is due, also if a busy socket has kept it from firing.
+    fn keep_time(&mut self) -> Result<(), Silence> {
+        if self.link.clock.now() < self.due {
+            return Ok(());
+        }
+        self.handle_timer()?;
+        self.due = Time::NEVER;
+        Ok(())
     }
 
     fn unsent(&self) -> usize {
@@ -198,6 +223,7 @@ impl<'l> Connection<'l> {
                 Ok(0) => return Err(Silence::ConnectionLost),
                 Ok(read) => {
                     self.last_read = self.link.clock.now();
+                    self.late = self.last_read.since(self.due);
                     self.deliver()?;
                     if read < room {
                         return Ok(());
@@ -217,7 +243,7 @@ impl<'l> Connection<'l> {
             return Err(Silence::ProtocolViolation);
         }
         let consumed = consumed?;
-        let mut run = Run { link: self.link, now: self.last_read, epoch: 0, successes: 0, slow: 0 };
+        let mut run = Run { link: self.link, now: self.last_read, late: self.late, epoch: 0, successes: 0, slow: 0 };
         let mut start = 0;
         let mut waking: Option<Sink> = None;
         for (len, pending) in self.frames.drain(..).zip(self.answered.drain(..)) {
@@ -258,7 +284,8 @@ impl<'l> Connection<'l> {
     fn next_timer(&self) -> Time {
         let queue = self.link.queue.lock();
         let quiet = self.stall_due(&queue).unwrap_or(self.last_read + IDLE_PING);
-        queue.earliest().min(quiet)
+        let heartbeat = if queue.len() > 0 { self.link.clock.now() + HEARTBEAT } else { Time::NEVER };
+        queue.earliest().min(quiet).min(heartbeat)
     }
 
     /// When the peer has been silent for too long, if somebody has stopped waiting for it.
@@ -272,8 +299,11 @@ impl<'l> Connection<'l> {
     }
 
     fn handle_timer(&mut self) -> Result<(), Silence> {
+        self.late = self.link.clock.now().since(self.due);
+        self.read()?;
         let now = self.link.clock.now();
-        self.link.handle_overdue(now);
+        let evidence = if self.late > OWN_LATENESS { Evidence::Abandoned } else { Evidence::Failure };
+        self.link.handle_overdue(evidence, now);
         let (stall_due, waiting) = {
             let queue = self.link.queue.lock();
             (self.stall_due(&queue), queue.len())
@@ -303,6 +333,7 @@ impl<'l> Connection<'l> {
 struct Run<'l> {
     link: &'l Link,
     now: Time,
+    late: Duration,
     epoch: u32,
     successes: u32,
     slow: u32,
@@ -344,7 +375,7 @@ impl Run<'_> {
             self.epoch = permit.epoch;
         }
         self.successes += 1;
-        self.slow += u32::from(took > self.link.slow_call);
+        self.slow += u32::from(took.saturating_sub(self.late) > self.link.slow_call);
     }
 
     fn finish(&mut self) {

@@ -67,7 +67,7 @@ impl Link {
 
     /// Starts the connection's task on the present runtime, once.
     pub(super) fn start(self: &Arc<Self>) {
-        if !self.started.swap(true, Ordering::AcqRel) {
+        if !self.started.load(Ordering::Acquire) && !self.started.swap(true, Ordering::AcqRel) {
             self.queue.lock().phase = Phase::Welcoming;
             tokio::spawn(driver::drive(self.clone()));
         }
@@ -137,14 +137,14 @@ impl Link {
         self.finish(waiting, |_| Outcome::Failed(Failure::ShuttingDown));
     }
 
-    /// Delivers `Silent(Timeout)` to all who have waited long enough.
-    pub(super) fn handle_overdue(&self, now: Time) {
+    /// Delivers `Silent(Timeout)` to all who have waited long enough; `evidence` is what that says about the node.
+    pub(super) fn handle_overdue(&self, evidence: Evidence, now: Time) {
         let mut overdue = Vec::new();
         self.queue.lock().take_overdue(now, &mut overdue);
         let outcome = Outcome::Silent(Silence::Timeout);
         for (sink, permit) in overdue {
             self.stats.silences.increment(Silence::Timeout.name());
-            self.health.handle_evidence(permit, Evidence::Failure, now);
+            self.health.handle_evidence(permit, evidence, now);
             sink.to.deliver(sink.ticket, outcome, &[], now);
             sink.to.wake();
         }

@@ -12,7 +12,7 @@ const MEASURED: Limits = Limits {
     max_bulk: usize::MAX >> 2,
     max_elements: usize::MAX >> 2,
     max_depth: usize::MAX,
-    max_inline: usize::MAX >> 2,
+    max_line: usize::MAX >> 2,
 };
 
 /// The child frames of a reply, in order. A map gives key, value, key, value.

@@ -48,7 +48,7 @@ pub(super) fn item(buf: &[u8], at: usize, searched: usize, limits: &Limits) -> R
         },
         b'!' | b'=' => blob(buf, at, searched, limits),
         b':' | b',' | b'#' | b'_' => text_line(buf, at, searched, LONGEST_SCALAR_LINE),
-        b'+' | b'-' | b'(' => text_line(buf, at, searched, limits.max_bulk),
+        b'+' | b'-' | b'(' => text_line(buf, at, searched, limits.max_line),
         other => match Aggregate::of(other) {
             Some(kind) => open(buf, at, searched, kind, limits),
             None => Err(ReplyError::UnknownType(other)),

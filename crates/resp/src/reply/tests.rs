@@ -108,7 +108,7 @@ fn depth_is_refused_one_past_its_limit() {
 
 #[test]
 fn lines_are_refused_one_past_their_limit() {
-    let limits = Limits { max_bulk: 4, ..Limits::default() };
+    let limits = Limits { max_line: 4, ..Limits::default() };
     assert_eq!(ReplyScanner::new(limits).scan(b"+1234\r\n"), Ok(Some(7)));
     assert_eq!(ReplyScanner::new(limits).scan(b"+1234"), Ok(None));
     assert_eq!(ReplyScanner::new(limits).scan(b"+12345"), Err(ReplyError::LineTooLong));

@@ -132,7 +132,7 @@ impl RequestScanner {
 
     #[inline]
     fn count(&mut self, buf: &[u8], searched: usize) -> Result<Option<Found>, ProtocolError> {
-        let (count, next) = match line::header(buf, 0, searched, self.limits.max_inline) {
+        let (count, next) = match line::header(buf, 0, searched, self.limits.max_line) {
             Ok(Header::Number(count, next)) => (count, next),
             Ok(Header::More(searched)) => return self.wait(Phase::Count { searched }, 1),
             Err(BadHeader::TooLong) => return Err(ProtocolError::TooBigMultibulkCount),
@@ -178,7 +178,7 @@ impl RequestScanner {
             Some(&other) => return Err(ProtocolError::ExpectedDollar(other)),
             None => return Ok(Header::More(at)),
         }
-        match line::header(buf, at, searched, self.limits.max_inline) {
+        match line::header(buf, at, searched, self.limits.max_line) {
             Ok(Header::Number(len, _)) if len < 0 || len as u64 > self.limits.max_bulk as u64 => {
                 Err(ProtocolError::InvalidBulkLength)
             }
@@ -207,10 +207,10 @@ impl RequestScanner {
 
     #[cold]
     fn inline_line(&mut self, buf: &[u8], searched: usize) -> Result<Option<Found>, ProtocolError> {
-        let window = &buf[searched..buf.len().min(self.limits.max_inline.saturating_add(1))];
+        let window = &buf[searched..buf.len().min(self.limits.max_line.saturating_add(1))];
         work::examined(window.len());
         let Some(end) = memchr(b'\n', window).map(|found| searched + found) else {
-            if buf.len() > self.limits.max_inline {
+            if buf.len() > self.limits.max_line {
                 return Err(ProtocolError::TooBigInline);
             }
             return self.wait(Phase::Inline { searched: buf.len() }, 1);

@@ -111,7 +111,7 @@ fn http_is_recognised_in_both_forms() {
 
 #[test]
 fn lines_are_refused_one_past_their_limit() {
-    let limits = Limits { max_inline: 8, ..Limits::default() };
+    let limits = Limits { max_line: 8, ..Limits::default() };
     let cases: [(&[u8], &[u8], ProtocolError); 3] = [
         (b"12345678", b"123456789", ProtocolError::TooBigInline),
         (b"*1234567", b"*12345678", ProtocolError::TooBigMultibulkCount),
@@ -201,7 +201,7 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let stream = pieces.concat();
-        let limits = Limits { max_inline: 64, ..Limits::default() };
+        let limits = Limits { max_line: 64, ..Limits::default() };
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
         cuts.sort_unstable();
         let whole = run(&stream, &[], limits);
