@@ -23,7 +23,7 @@ async fn row_18_loading() {
     stage.redis.restart_loading(Duration::from_secs(5)).await;
     assert_reads_fall_back(&stage).await;
     stage.redis.wait_answering().await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: who has no role is told LOADING as Redis says it, who must not guess is told to come back.
@@ -45,7 +45,7 @@ async fn row_19_busy_script() {
     stage.redis.busy_script().await;
     assert_reads_fall_back(&stage).await;
     stage.redis.script_kill().await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: as for LOADING.
@@ -97,7 +97,7 @@ async fn row_22_masterdown() {
     assert_eq!(stage.get("user:2").await, from_origin(2));
     stage.await_circuit("open").await;
     stage.redis.promote().await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: as for LOADING; writes are refused with READONLY, which such a node says first.
@@ -235,7 +235,7 @@ async fn row_28_max_clients() {
     let (accepted, probes) = (stage.proxy.accepted() - accepted, stage.probes().await + 1 - probes);
     assert!(accepted <= probes, "{accepted} connections by {probes} probes");
     drop(crowd);
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: an aborted transaction is the answer to the command and no outage; MULTI itself is refused in clear words, and
@@ -329,7 +329,7 @@ async fn row_46_client_pause_writes() {
         assert_eq!(stage.get(&format!("user:{id}")).await, from_origin(id));
     }
     stage.redis.command(&["CLIENT", "UNPAUSE"]).await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: while everything is paused Redis is silent, and treated as such.
@@ -339,7 +339,7 @@ async fn row_46_client_pause_all() {
     stage.put("user:1", "from redis").await;
     stage.redis.client_pause(Duration::from_secs(5), Pause::All).await;
     assert_reads_fall_back(&stage).await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Reads are answered by the origin, sessions and locks fail closed, and the circuit opens.
@@ -389,12 +389,4 @@ async fn lock_out(stage: &Stage) {
     stage.redis.require_password("secret").await;
     stage.proxy.cut().await;
     stage.await_count(CONNECT_FAILURES, &[("reason", "noauth")], 1).await;
-}
-
-/// The circuit closes by itself, and reads come from Redis.
-async fn assert_healed(stage: &Stage) {
-    stage.settled().await;
-    stage.put("user:2001", "from redis again").await;
-    assert_eq!(stage.get("user:2001").await, bulk("from redis again"));
-    assert_eq!(stage.ask(&["SET", "lock:2001", "token", "NX"]).await, "+OK\r\n");
 }

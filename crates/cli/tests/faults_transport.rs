@@ -29,7 +29,7 @@ async fn row_01_connect_refused() {
     assert_unavailable(&stage.ask(&["SET", "lock:1", "token", "NX"]).await);
     assert_isolated(&stage).await;
     stage.redis.restart().await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: a sidecar whose Redis has never answered a SYN starts, and gives up connecting in time to ask the origin.
@@ -55,7 +55,7 @@ async fn row_03_accept_then_silent() {
     stage.proxy.set_mode(Mode::AcceptSilent).await;
     assert_silence_is_bridged(&stage).await;
     stage.proxy.set_mode(Mode::Pass).await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: a stopped process, whose port still accepts, is isolated like a dead one and comes back when it goes on.
@@ -66,7 +66,7 @@ async fn row_04_stopped_process() {
     stage.redis.pause();
     assert_silence_is_bridged(&stage).await;
     stage.redis.resume();
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: while the primary sleeps its replica answers, and the origin is left alone.
@@ -154,7 +154,7 @@ async fn row_08_little_bandwidth() {
     }
     assert_eq!(large.reply().await, from_origin(1));
     stage.proxy.set_toxics(Toxics::default());
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: replies that arrive byte by byte are put together again, of whatever kind they are.
@@ -301,7 +301,7 @@ async fn row_15_replies_lost_for_long() {
     stage.proxy.set_mode(Mode::DropReplies).await;
     assert_silence_is_bridged(&stage).await;
     stage.proxy.set_mode(Mode::Pass).await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: from here a lost request looks like a lost reply, and is said to be unknown as well.
@@ -313,7 +313,7 @@ async fn row_16_requests_lost() {
     assert_silence_is_bridged(&stage).await;
     assert_eq!(stage.redis.get("lock:1").await, None);
     stage.proxy.set_mode(Mode::Pass).await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: an idle connection whose other end has vanished is found out by the sidecar's own PING, without any request.
@@ -323,7 +323,7 @@ async fn row_17_half_open() {
     stage.proxy.set_mode(Mode::HalfOpen).await;
     stage.await_count(DISCONNECTS, &[("reason", "reply_timeout")], 1).await;
     stage.proxy.set_mode(Mode::Pass).await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: a connection whose end is kept back is given up when it does not answer, and reads are answered all along.
@@ -339,7 +339,7 @@ async fn row_17_slow_close() {
     stage.await_count(DISCONNECTS, &[], 1).await;
     stage.proxy.set_toxics(Toxics::default());
     stage.redis.restart().await;
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// Right: while Redis comes and goes every read is answered, and in the end it is trusted again.
@@ -357,7 +357,7 @@ async fn row_49_flapping() {
         }
     }
     assert!(stage.opened().await <= ROUNDS, "it opened {} times in {ROUNDS} outages", stage.opened().await);
-    assert_healed(&stage).await;
+    stage.assert_healed().await;
 }
 
 /// A read, a session's read and a write that a silent Redis is sent at once: the origin answers the first, nobody the
@@ -390,14 +390,6 @@ async fn assert_isolated(stage: &Stage) {
     let reached = reached() - reached_before;
     let probes = stage.probes().await + 1 - probes_before;
     assert!(reached <= probes * TRACES_OF_A_PROBE, "{reached} traces of at most {probes} probes");
-}
-
-/// The circuit closes by itself, and reads come from Redis.
-async fn assert_healed(stage: &Stage) {
-    stage.settled().await;
-    stage.put("user:2001", "from redis again").await;
-    assert_eq!(stage.get("user:2001").await, bulk("from redis again"));
-    assert_eq!(stage.ask(&["SET", "lock:2001", "token", "NX"]).await, "+OK\r\n");
 }
 
 /// A reply that ends in its middle, to a read and to a write.

@@ -24,6 +24,7 @@ use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
 
 pub(crate) use client::Client;
+use replies::bulk;
 pub(crate) use settings::Settings;
 
 /// For anything that must happen at all; no test is about how long it takes.
@@ -73,6 +74,14 @@ impl Stage {
                 && metrics.get("failsoft_node_probes_total", &[("result", "well")]).is_some()
         })
         .await;
+    }
+
+    /// The circuit has closed by itself, reads come from Redis and locks can be taken.
+    pub(crate) async fn assert_healed(&self) {
+        self.settled().await;
+        self.put("user:2001", "from redis again").await;
+        assert_eq!(self.get("user:2001").await, bulk("from redis again"));
+        assert_eq!(self.ask(&["SET", "lock:2001", "token", "NX"]).await, "+OK\r\n");
     }
 
     /// A client of the sidecar.
