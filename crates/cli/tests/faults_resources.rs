@@ -1,0 +1,293 @@
+//! FAULTS.md rows 50 to 53, 66 and 67: descriptors, memory and processor run out, and the origin is down or overrun.
+#![allow(clippy::unwrap_used)]
+
+mod tools;
+
+use std::time::{Duration, Instant};
+
+use failsoft_testkit::hostile::HostileClient;
+use failsoft_testkit::origin::{HttpOrigin, OriginMode};
+use failsoft_testkit::postgres::Postgres;
+use failsoft_testkit::proxy::{FaultProxy, Mode};
+use failsoft_testkit::redis::Redis;
+use failsoft_testkit::sidecar::Sidecar;
+use failsoft_testkit::wait::{eventually, eventually_some};
+
+use tools::{PATIENCE, ask_all, bulk, command, gets, metric, on_own_thread, reaches, resident, shown, start};
+
+/// Nothing is slow, however busy the machine: for tests that are about something else.
+const PATIENT: &str = "redis.timeout = \"20s\"\nrequest.deadline = \"30s\"\nbreaker.slow_call = \"1m\"\n";
+const OPEN: &[(&str, &str)] = &[("state", "open")];
+const CLOSED: &[(&str, &str)] = &[("state", "closed")];
+
+fn users(origin: &str, guard: &str, route: &str) -> String {
+    format!(
+        r#"
+[origins.catalogue]
+url = "{origin}"
+{guard}
+
+[[routes]]
+keys = "user:{{id:int}}"
+role = "cache"
+origin = "catalogue"
+get = "/users/{{id}}"
+{route}
+"#
+    )
+}
+
+fn body(id: usize) -> Vec<u8> {
+    bulk(HttpOrigin::body_of("users", id as u64))
+}
+
+async fn state_is(sidecar: &Sidecar, state: &[(&str, &str)]) {
+    reaches(sidecar, "failsoft_node_circuit_state", state, 1.0).await;
+}
+
+/// Row 50: the kernel accepts connections for a Redis that has no descriptor left for them, and nothing answers.
+#[tokio::test]
+async fn a_redis_without_descriptors_is_like_a_silent_one() {
+    let (redis, origin) = (Redis::start().await, HttpOrigin::start().await);
+    let proxy = FaultProxy::start(redis.addr()).await;
+    let sidecar = start(&proxy.url(), &users(&origin.url(), "max_concurrency = 20\nmax_rate = 1000", "")).await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    assert_eq!(client.ask(&["GET", "user:1"], PATIENCE).await, shown(body(1)));
+
+    redis.limit_files(1);
+    proxy.cut().await;
+    for id in 0..100 {
+        assert_eq!(client.ask(&["GET", &format!("user:{id}")], PATIENCE).await, shown(body(id)));
+    }
+    state_is(&sidecar, OPEN).await;
+
+    redis.restart_empty().await;
+    state_is(&sidecar, CLOSED).await;
+    redis.command(&["SET", "user:1", "from Redis again"]).await;
+    eventually("Redis to answer again", PATIENCE, || async {
+        shown(&ask_all(sidecar.addr(), 1, &gets(["user:1".to_owned()])).await[0]) == "$16\r\nfrom Redis again\r\n"
+    })
+    .await;
+}
+
+/// Row 51: who is there is served on, who comes is told, and the accept loop does not spin on the error.
+#[tokio::test]
+async fn a_sidecar_without_descriptors_keeps_its_clients_and_refuses_new_ones() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "").await;
+    let mut old = HostileClient::connect(sidecar.addr()).await;
+    assert_eq!(old.ask(&["SET", "plain", "value"], PATIENCE).await, "+OK\r\n");
+
+    sidecar.limit_files(3);
+    let begun = Instant::now();
+    let mut refused = Vec::new();
+    for _ in 0..20 {
+        refused.push(HostileClient::connect(sidecar.addr()).await);
+    }
+    eventually("several failures to accept", PATIENCE, || async { failures(&sidecar) >= 10 }).await;
+    let (failed, waited) = (failures(&sidecar), begun.elapsed());
+    // Two threads, each with a pause of 50 ms after a failure, a first one for free.
+    let most = 2 * (2 + waited.as_millis() / 50) as usize;
+    assert!(failed <= most, "{failed} failures to accept within {waited:?}: the loop spins");
+
+    for _ in 0..100 {
+        assert_eq!(old.ask(&["GET", "plain"], PATIENCE).await, "$5\r\nvalue\r\n");
+    }
+    for mut client in refused {
+        let closed = client.read_until_closed(PATIENCE).await;
+        assert_eq!(shown(closed.bytes), "-ERR max number of clients reached\r\n");
+    }
+}
+
+fn failures(sidecar: &Sidecar) -> usize {
+    sidecar.log().matches("cannot accept a client").count()
+}
+
+/// Row 51, the way back: a place that becomes free is given to who waits.
+#[tokio::test]
+async fn a_descriptor_that_becomes_free_serves_the_next_client() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "").await;
+    let mut crowd = Vec::new();
+    for _ in 0..50 {
+        let mut client = HostileClient::connect(sidecar.addr()).await;
+        assert_eq!(client.ask(&["PING"], PATIENCE).await, "+PONG\r\n");
+        crowd.push(client);
+    }
+    let open = std::fs::read_dir(format!("/proc/{}/fd", sidecar.pid())).unwrap().count() as u64;
+    sidecar.limit_files(open);
+    drop(crowd);
+    eventually("a new client to be served", PATIENCE, || async {
+        let mut client = HostileClient::connect(sidecar.addr()).await;
+        client.send_command(&["PING"]).await.is_ok() && client.read_until_reply().await == "+PONG\r\n"
+    })
+    .await;
+}
+
+/// One reply or what came instead of it.
+trait ReadUntilReply {
+    async fn read_until_reply(&mut self) -> String;
+}
+
+impl ReadUntilReply for HostileClient {
+    async fn read_until_reply(&mut self) -> String {
+        match self.is_silent(Duration::from_secs(2)).await {
+            true => String::new(),
+            false => shown(self.read_exactly(7, PATIENCE).await),
+        }
+    }
+}
+
+/// Row 52: a flood of values many times the local tier's capacity passes by, and memory stays where the settings put it.
+#[tokio::test]
+async fn a_flood_of_values_does_not_make_the_local_tier_grow_beyond_its_capacity() {
+    const VALUES: usize = 60_000;
+    const CAPACITY: u64 = 4 << 20;
+    let redis = Redis::start().await;
+    redis.command(&["DEBUG", "POPULATE", &VALUES.to_string(), "page", "2048"]).await;
+    let more = "local.capacity = \"4MiB\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n";
+    let sidecar = start(&redis.url(), &format!("{PATIENT}{more}")).await;
+    let all = gets((0..VALUES).map(|id| format!("page:{id}")));
+    ask_all(sidecar.addr(), 8, &all[..2_000]).await;
+    let before = resident(sidecar.pid());
+
+    for chunk in all.chunks(4_000) {
+        let replies = ask_all(sidecar.addr(), 8, chunk).await;
+        assert!(replies.iter().all(|reply| reply.starts_with(b"$2048\r\n")), "{}", shown(&replies[0]));
+        assert!(metric(&sidecar, "failsoft_local_bytes", &[]).await <= CAPACITY as f64);
+    }
+    let grown = resident(sidecar.pid()).saturating_sub(before);
+    assert!(grown < 8 * CAPACITY, "{grown} bytes more for {} bytes of values", VALUES * 2_048);
+    assert!(metric(&sidecar, "failsoft_local_bytes", &[]).await > CAPACITY as f64 / 2.0);
+}
+
+/// Row 53: stopped and continued over and over, for longer than a node's timeout, the sidecar must not take its own
+/// slowness for Redis'.
+#[tokio::test]
+async fn a_starved_sidecar_does_not_take_its_own_pauses_for_failures_of_redis() {
+    let redis = Redis::start().await;
+    let more = "redis.timeout = \"100ms\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\n";
+    let sidecar = start(&redis.url(), more).await;
+    redis.command(&["SET", "page:1", "value"]).await;
+    let addr = sidecar.addr();
+    let reading = tokio::spawn(async move {
+        for _ in 0..60 {
+            let replies = ask_all(addr, 4, &gets(vec!["page:1".to_owned(); 400])).await;
+            assert!(replies.iter().all(|reply| *reply == bulk("value")), "{:?}", replies.iter().map(shown).max());
+        }
+    });
+    for _ in 0..8 {
+        sidecar.pause();
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        sidecar.resume();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    reading.await.unwrap();
+    assert_eq!(metric(&sidecar, "failsoft_node_circuit_opened_total", &[]).await, 0.0);
+}
+
+/// Row 66: with Redis and the origin both gone, what is stale within its budget, then the default, then a clear error.
+#[tokio::test]
+async fn with_the_origin_down_too_a_stale_copy_the_default_or_an_error_is_given() {
+    let (redis, origin) = (Redis::start().await, HttpOrigin::start().await);
+    let proxy = FaultProxy::start(redis.addr()).await;
+    let guard = "max_concurrency = 20\nmax_rate = 1000\nbreaker.cooldown = \"1s\"";
+    let own_default = "max_stale = \"10m\"\n\n[[routes]]\nkeys = \"plan:{id}\"\nrole = \"cache\"\norigin = \"catalogue\"\n\
+        get = \"/plans/{id}\"\ndefault = '\"free\"'";
+    let more = format!("local.ttl = \"50ms\"\n{}", users(&origin.url(), guard, own_default));
+    let sidecar = start(&proxy.url(), &more).await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    assert_eq!(client.ask(&["GET", "user:1"], PATIENCE).await, shown(body(1)));
+
+    proxy.set_mode(Mode::Refuse).await;
+    for mode in [OriginMode::Refuse, OriginMode::Fail(500)] {
+        origin.set_mode(mode).await;
+        eventually("the copy to be served as stale", PATIENCE, || async {
+            let reply = shown(&ask_all(sidecar.addr(), 1, &gets(["user:1".to_owned()])).await[0]);
+            assert_eq!(reply, shown(body(1)));
+            metric(&sidecar, "failsoft_stale_answers_total", &[("route", "user")]).await > 0.0
+        })
+        .await;
+        assert_eq!(client.ask(&["GET", "plan:1"], PATIENCE).await, "$6\r\n\"free\"\r\n");
+        let reply = client.ask(&["GET", "user:2"], PATIENCE).await;
+        assert!(reply.starts_with("-UNAVAILABLE ") && reply.contains("retry-after-ms="), "{reply}");
+    }
+    assert_eq!(sidecar.get("/livez").await.status, 200);
+
+    origin.set_mode(OriginMode::Answer).await;
+    eventually("the origin to be asked again", PATIENCE, || async {
+        shown(&ask_all(sidecar.addr(), 1, &gets(["user:2".to_owned()])).await[0]) == shown(body(2))
+    })
+    .await;
+}
+
+/// Row 66 with a database that is killed, silent and back.
+#[tokio::test]
+async fn a_database_that_dies_is_an_error_inside_the_deadline_and_comes_back_by_itself() {
+    let (redis, postgres) = (Redis::start().await, Postgres::start().await);
+    postgres.execute("CREATE TABLE users (id int, name text); INSERT INTO users SELECT i, 'user ' || i FROM generate_series(1, 1000) i; CHECKPOINT").await;
+    let more = format!(
+        "[origins.users]\nurl = \"{}\"\nmax_concurrency = 4\nmax_rate = 1000\ntimeout = \"300ms\"\nbreaker.cooldown = \"200ms\"\nbreaker.probe_cooldown = \"100ms\"\n\n\
+         [[routes]]\nkeys = \"user:{{id:int}}\"\nrole = \"cache\"\norigin = \"users\"\n\
+         query = \"SELECT name FROM users WHERE id = :id\"\nshape = \"raw\"\n",
+        postgres.url()
+    );
+    let sidecar = start(&redis.url(), &more).await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    assert_eq!(client.ask(&["GET", "user:1"], PATIENCE).await, "$6\r\nuser 1\r\n");
+
+    postgres.pause();
+    let reply = client.ask(&["GET", "user:2"], PATIENCE).await;
+    assert!(reply.starts_with("-UNAVAILABLE "), "{reply}");
+    postgres.resume();
+    postgres.kill().await;
+    let reply = client.ask(&["GET", "user:3"], PATIENCE).await;
+    assert!(reply.starts_with("-UNAVAILABLE "), "{reply}");
+    assert_eq!(client.ask(&["GET", "user:1"], PATIENCE).await, "$6\r\nuser 1\r\n", "Redis has it");
+
+    postgres.restart().await;
+    let mut id = 100;
+    eventually_some("the database to be asked again", PATIENCE, || {
+        id += 1;
+        let (addr, key, expected) = (sidecar.addr(), format!("user:{id}"), bulk(format!("user {id}")));
+        async move { (ask_all(addr, 1, &gets([key])).await[0] == expected).then_some(()) }
+    })
+    .await;
+}
+
+/// Row 67: Redis comes back empty and ten thousand different keys are wanted at once.
+#[tokio::test]
+async fn a_herd_of_cold_keys_after_a_restart_stays_within_the_origins_cap() {
+    const HERD: usize = 10_000;
+    const CAP: usize = 300;
+    let redis = Redis::start().await;
+    let origin = on_own_thread(HttpOrigin::start()).await;
+    let guard = format!("max_concurrency = 10\nmax_rate = {CAP}\nqueue = 200\nmax_wait = \"300ms\"");
+    let more = format!("{PATIENT}{}", users(&origin.url(), &guard, ""));
+    let sidecar = start(&redis.url(), &more).await;
+    redis.command(&["DEBUG", "POPULATE", &HERD.to_string(), "user", "10"]).await;
+    let herd = gets((0..HERD).map(|id| format!("user:{id}")));
+    assert!(ask_all(sidecar.addr(), 50, &herd).await.iter().all(|reply| reply.starts_with(b"$10\r\n")));
+    redis.restart_empty().await;
+    state_is(&sidecar, CLOSED).await;
+    // Otherwise the copies would answer for it, which is not what this is about.
+    ask_all(sidecar.addr(), 1, &[command(&["FLUSHALL"])]).await;
+    origin.reset_counts();
+
+    let replies = ask_all(sidecar.addr(), 50, &herd).await;
+
+    let (mut loaded, mut shed) = (0, 0);
+    for (id, reply) in replies.iter().enumerate() {
+        match reply.starts_with(b"-OVERLOADED ") {
+            true => shed += 1,
+            false => {
+                assert_eq!(shown(reply), shown(body(id)));
+                loaded += 1;
+            }
+        }
+    }
+    assert!(loaded > 0 && shed > 0, "{loaded} loaded, {shed} shed");
+    assert_eq!(origin.requests(), loaded);
+    let (rate, at_once) = (origin.peak_rate(), origin.peak_concurrency());
+    assert!(rate <= CAP + CAP / 20 && at_once <= 10, "{rate} in one second, {at_once} at once");
+}

@@ -1,0 +1,263 @@
+//! Bytes that are not a request, and the order of those that are.
+//!
+//! A real Redis is the judge of bad input: its words, and that it closes, byte for byte. Where failsoft is stricter on
+//! purpose (what follows a bulk string, a NUL in an inline command), it says so in its own words, and a test here too.
+#![allow(clippy::unwrap_used)]
+
+mod tools;
+
+use failsoft_testkit::hostile::HostileClient;
+use failsoft_testkit::origin::HttpOrigin;
+use failsoft_testkit::redis::Redis;
+use failsoft_testkit::sidecar::Sidecar;
+
+use tools::{Dice, PATIENCE, bulk, command, shown, start};
+
+async fn stage() -> (Redis, HttpOrigin, Sidecar) {
+    let (redis, origin) = (Redis::start().await, HttpOrigin::start().await);
+    let more = format!(
+        r#"
+redis.timeout = "5s"
+request.deadline = "20s"
+
+[origins.catalogue]
+url = "{}"
+max_concurrency = 20
+queue = 10000
+max_wait = "20s"
+timeout = "10s"
+
+[[routes]]
+keys = "user:{{id:int}}"
+role = "cache"
+origin = "catalogue"
+get = "/users/{{id}}"
+
+[[routes]]
+keys = "page:*"
+role = "cache"
+"#,
+        origin.url()
+    );
+    let sidecar = start(&redis.url(), &more).await;
+    (redis, origin, sidecar)
+}
+
+fn malformed() -> Vec<Vec<u8>> {
+    let texts: [&[u8]; 30] = [
+        b"*x\r\n",
+        b"*2147483648\r\n",
+        b"*99999999999999999999\r\n",
+        b"*01\r\n$4\r\nPING\r\n",
+        b"*+1\r\n$4\r\nPING\r\n",
+        b"* 1\r\n$4\r\nPING\r\n",
+        b"*1.0\r\n$4\r\nPING\r\n",
+        b"*\r\n",
+        b"*1\r\n+PING\r\n",
+        b"*1\r\n:4\r\n",
+        b"*1\r\nPING\r\n",
+        b"*1\r\n*1\r\n$4\r\nPING\r\n",
+        b"*1\r\n\r\n$4\r\nPING\r\n",
+        b"*1\r\n\xff4\r\n",
+        b"*2\r\n$3\r\nGET\r\n$003\r\nabc\r\n",
+        b"*2\r\n$3\r\nGET\r\n$+3\r\nabc\r\n",
+        b"*2\r\n$3\r\nGET\r\n$-1\r\n",
+        b"*2\r\n$3\r\nGET\r\n$-5\r\n",
+        b"*2\r\n$3\r\nGET\r\n$536870913\r\n",
+        b"*2\r\n$3\r\nGET\r\n$99999999999999999999\r\n",
+        b"*2\r\n$3\r\nGET\r\n$x\r\n",
+        b"*2\r\n$3\r\nGET\r\n$\r\n",
+        b"SET key \"unbalanced\r\n",
+        b"SET key 'unbalanced\r\n",
+        b"SET key \"closed\"in the middle\r\n",
+        b"POST / HTTP/1.1\r\n",
+        b"Host: localhost:6379\r\n",
+        b"post / HTTP/1.1\r\n",
+        b"*1\r\n$4\r\nPOST\r\n",
+        b"*2\r\n$5\r\nHost:\r\n$1\r\nx\r\n",
+    ];
+    let mut inputs: Vec<Vec<u8>> = texts.iter().map(|text| text.to_vec()).collect();
+    inputs.push(vec![b'a'; 64 * 1024 + 1]);
+    inputs.push([b"*".to_vec(), vec![b'1'; 64 * 1024 + 1]].concat());
+    inputs.push([b"*1\r\n$".to_vec(), vec![b'1'; 64 * 1024 + 1]].concat());
+    inputs
+}
+
+/// What comes back until the connection is closed.
+async fn until_closed(addr: std::net::SocketAddr, input: &[u8]) -> String {
+    let mut client = HostileClient::connect(addr).await;
+    // A peer that has closed in the middle of it has made up its mind.
+    let _ = client.send(input).await;
+    shown(client.read_until_closed(PATIENCE).await.bytes)
+}
+
+#[tokio::test]
+async fn malformed_requests_get_redis_own_words_and_a_closed_connection() {
+    let (redis, _origin, sidecar) = stage().await;
+    let mut bystander = HostileClient::connect(sidecar.addr()).await;
+    for input in malformed() {
+        let expected = until_closed(redis.addr(), &input).await;
+        let got = until_closed(sidecar.addr(), &input).await;
+        assert_eq!(got, expected, "{:?}", shown(&input[..input.len().min(60)]));
+        assert_eq!(bystander.ask(&["PING"], PATIENCE).await, "+PONG\r\n");
+    }
+}
+
+#[tokio::test]
+async fn what_came_whole_before_is_answered_first_and_nothing_after_is_done() {
+    let (redis, _origin, sidecar) = stage().await;
+    for input in malformed() {
+        let before = [command(&["SET", "page:1", "before"]), command(&["GET", "page:1"]), command(&["GET", "user:3"])];
+        let whole = [before.concat(), input.clone(), command(&["SET", "page:1", "smuggled"])].concat();
+        let got = until_closed(sidecar.addr(), &whole).await;
+        let words = until_closed(redis.addr(), &input).await;
+        let user = shown(bulk(HttpOrigin::body_of("users", 3)));
+        assert_eq!(got, format!("+OK\r\n$6\r\nbefore\r\n{user}{words}"), "{:?}", shown(&input[..input.len().min(60)]));
+        assert_eq!(redis.get("page:1").await.as_deref(), Some("before"));
+    }
+}
+
+#[tokio::test]
+async fn what_redis_reads_unseen_is_refused_in_our_words() {
+    let (_redis, _origin, sidecar) = stage().await;
+    let inputs: [(&[u8], &str); 2] = [
+        (b"*1\r\n$4\r\nPINGxx", "-ERR Protocol error: expected CRLF after bulk\r\n"),
+        (b"GET a\0b\r\n", "-ERR Protocol error: too big inline request\r\n"),
+    ];
+    for (input, words) in inputs {
+        assert_eq!(until_closed(sidecar.addr(), input).await, words, "{:?}", shown(input));
+    }
+}
+
+/// Whole requests of odd but proper form, cut into single bytes.
+#[tokio::test]
+async fn odd_but_proper_requests_are_answered_as_redis_answers_them() {
+    let (redis, _origin, sidecar) = stage().await;
+    let inputs: [&[u8]; 10] = [
+        b"PING\r\n",
+        b"ping\n",
+        b"\r\n\r\n*0\r\n*-1\r\nPING\r\n",
+        b"  SET   plain  \"a\\x41\\n b\"  \r\nGET plain\r\n",
+        b"SET plain 'it\\'s'\nGET plain\n",
+        b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$0\r\n\r\n*2\r\n$3\r\nGET\r\n$0\r\n\r\n",
+        b"*2\r\n$3\r\ngEt\r\n$5\r\npla\r\n\r\n",
+        b"NOSUCHCOMMAND a \"b c\"\r\n",
+        b"*1\r\n$0\r\n\r\n",
+        b"*1\r\n$3\r\nGET\r\n",
+    ];
+    for input in inputs {
+        let mut replies = Vec::new();
+        for addr in [redis.addr(), sidecar.addr()] {
+            let mut client = HostileClient::connect(addr).await;
+            client.send_slices(input, 1, std::time::Duration::ZERO).await.unwrap();
+            client.send(command(&["ECHO", "the end"])).await.unwrap();
+            let mut got = String::new();
+            while !got.ends_with("the end\r\n") {
+                got += &shown(client.read_reply(PATIENCE).await);
+            }
+            replies.push(got);
+        }
+        assert_eq!(replies[1], replies[0], "{:?}", shown(input));
+    }
+}
+
+#[tokio::test]
+async fn commands_that_give_a_connection_a_state_are_refused_and_never_acknowledged() {
+    let (redis, _origin, sidecar) = stage().await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    let refused: [&[&str]; 18] = [
+        &["MULTI"],
+        &["EXEC"],
+        &["WATCH", "page:1"],
+        &["SUBSCRIBE", "news"],
+        &["PSUBSCRIBE", "n*"],
+        &["SSUBSCRIBE", "news"],
+        &["MONITOR"],
+        &["SELECT", "1"],
+        &["BLPOP", "queue", "0"],
+        &["CLIENT", "REPLY", "OFF"],
+        &["CLIENT", "TRACKING", "ON"],
+        &["CLIENT", "NO-EVICT", "ON"],
+        &["CLIENT", "NO-TOUCH", "ON"],
+        &["READONLY"],
+        &["ASKING"],
+        &["HELLO", "3"],
+        &["AUTH", "secret"],
+        &["HELLO", "2", "AUTH", "default", "secret"],
+    ];
+    for words in refused {
+        let reply = client.ask(words, PATIENCE).await;
+        assert!(reply.starts_with("-ERR ") || reply.starts_with("-NOPROTO "), "{words:?}: {reply}");
+        assert!(!reply.contains("secret"), "{words:?}: {reply}");
+    }
+    assert_eq!(client.ask(&["SET", "page:1", "still itself"], PATIENCE).await, "+OK\r\n");
+    assert_eq!(redis.get("page:1").await.as_deref(), Some("still itself"));
+}
+
+/// One pipeline of everything: what each reply must be is known when its command is written.
+#[tokio::test]
+async fn replies_come_in_the_order_of_requests_whatever_answers_them() {
+    let (redis, origin, sidecar) = stage().await;
+    origin.set_latency(std::time::Duration::from_millis(3));
+    origin.set_largest_id(500_000);
+    let unknown = {
+        let mut client = HostileClient::connect(redis.addr()).await;
+        client.ask(&["NOSUCHCOMMAND", "x"], PATIENCE).await.into_bytes()
+    };
+    for seed in 0..20 {
+        let mut dice = Dice(seed);
+        let mut writer = Writer { seed, unknown: unknown.clone(), pages: Default::default() };
+        let (mut requests, mut expected) = (Vec::new(), Vec::new());
+        for step in 0..400 {
+            let (request, reply) = writer.next(step, &mut dice);
+            requests.extend_from_slice(&request);
+            expected.push(reply);
+        }
+        let mut client = HostileClient::connect(sidecar.addr()).await;
+        client.send_slices(&requests, 1 + dice.roll(4_000), std::time::Duration::ZERO).await.unwrap();
+        for (step, expected) in expected.into_iter().enumerate() {
+            let got = client.read_reply(PATIENCE).await;
+            assert_eq!(shown(got), shown(expected), "reply {step} of the pipeline with seed {seed}");
+        }
+    }
+}
+
+/// Writes commands and knows their replies.
+struct Writer {
+    seed: u64,
+    unknown: Vec<u8>,
+    pages: std::collections::HashMap<usize, String>,
+}
+
+impl Writer {
+    fn next(&mut self, step: usize, dice: &mut Dice) -> (Vec<u8>, Vec<u8>) {
+        let id = dice.roll(200) + 1_000 * self.seed as usize;
+        let nobody = 500_001 + id;
+        let page = dice.roll(10);
+        let user = || bulk(HttpOrigin::body_of("users", id as u64));
+        match dice.roll(9) {
+            0 => (command(&["PING"]), b"+PONG\r\n".to_vec()),
+            1 => (command(&["ECHO", &format!("{step}")]), bulk(format!("{step}"))),
+            2 | 3 => (command(&["GET", &format!("user:{id}")]), user()),
+            4 => (command(&["GET", &format!("user:{nobody}")]), b"$-1\r\n".to_vec()),
+            5 => {
+                self.pages.insert(page, format!("{step}"));
+                (command(&["SET", &self.page(page), &format!("{step}")]), b"+OK\r\n".to_vec())
+            }
+            6 => (command(&["GET", &self.page(page)]), self.at(page)),
+            7 => {
+                let words = ["MGET".into(), format!("user:{id}"), self.page(page), format!("user:{nobody}")];
+                (command(&words), [b"*3\r\n".to_vec(), user(), self.at(page), b"$-1\r\n".to_vec()].concat())
+            }
+            _ => (command(&["NOSUCHCOMMAND", "x"]), self.unknown.clone()),
+        }
+    }
+
+    fn page(&self, page: usize) -> String {
+        format!("page:{}:{page}", self.seed)
+    }
+
+    fn at(&self, page: usize) -> Vec<u8> {
+        self.pages.get(&page).map_or(b"$-1\r\n".to_vec(), bulk)
+    }
+}
