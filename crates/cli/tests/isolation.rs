@@ -18,13 +18,17 @@ use tokio::task::JoinSet;
 use tools::{Dice, PATIENCE, command, metric, on_own_thread, reaches, shown, start};
 
 const CLIENTS: usize = 40;
-const PIPELINES_EACH: usize = 60;
+const PIPELINES_EACH: usize = 200;
 const KEYS: usize = 20;
 
 const SETTINGS: &str = r#"
 redis.timeout = "150ms"
+redis.probe_interval = "100ms"
 breaker.failures = 10000
 breaker.min_calls = 100000
+breaker.cooldown = "500ms"
+breaker.probe_cooldown = "100ms"
+breaker.ramp = "100ms"
 
 [[routes]]
 keys = "page:*"
@@ -61,7 +65,7 @@ async fn no_reply_goes_astray_whoever_leaves_and_whatever_breaks() {
             answered += done.unwrap();
         }
     }
-    assert!(answered > CLIENTS * PIPELINES_EACH, "{answered} replies that were values");
+    assert!(answered > CLIENTS * PIPELINES_EACH / 4, "{answered} replies that were values");
     assert!(metric(&sidecar, "failsoft_node_silences_total", &[]).await > 0.0, "nothing was ever disturbed");
 }
 
@@ -115,13 +119,20 @@ async fn live(addr: SocketAddr, own: usize, mut dice: Dice) -> usize {
             asked.iter().flat_map(|(prefix, key)| command(&["GET", &format!("{prefix}:{own}:{key}")])).collect();
         client.send(requests).await.unwrap();
         let read = if dice.roll(3) == 0 { dice.roll(asked.len() + 1) } else { asked.len() };
+        let mut errors = 0;
         for (prefix, key) in &asked[..read] {
             let reply = shown(client.read_reply(PATIENCE).await);
-            if !reply.starts_with('-') {
+            if reply.starts_with('-') {
+                errors += 1;
+            } else {
                 let expected = tag(own, *key);
                 assert_eq!(reply, format!("${}\r\n{expected}\r\n", expected.len()), "{prefix}:{own}:{key}");
                 values += 1;
             }
+        }
+        if errors > 0 {
+            // As applications do; who asks again at once is through before Redis is back.
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         if read < asked.len() {
             if dice.roll(2) == 0 {
