@@ -6,6 +6,8 @@
 //!
 //! Not a timed test: run it with `cargo bench -p failsoft --bench isolation` and read it.
 
+#![allow(clippy::print_stdout, missing_docs)]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Listener sockets, and the loop that accepts.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -84,20 +84,22 @@ impl Acceptor {
             tracing::warn!(%error, "cannot accept clients; those who come are turned away (is `ulimit -n` too low?)");
         }
         if reason == OUT_OF_DESCRIPTORS && self.reserve.take().is_some() {
-            self.turn_one_away();
+            self.turn_away_all();
         }
+        // At once, before the descriptor goes to somebody else.
+        self.reserve = self.reserve.take().or_else(reserve);
         sleep(ACCEPT_PAUSE).await;
         self.reserve = self.reserve.take().or_else(reserve);
     }
 
-    /// Uses the descriptor that has just been given up.
-    fn turn_one_away(&self) {
+    /// Uses the descriptor that has just been given up for one after the other of those who wait.
+    fn turn_away_all(&self) {
         let mut reply = Vec::new();
         encode::error(&mut reply, "ERR max number of clients reached");
-        let accepted = self.listener.poll_accept(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(Ok((stream, _))) = accepted {
+        let mut nobody = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Ok((stream, _))) = self.listener.poll_accept(&mut nobody) {
             // The client is turned away whether or not it hears why.
-            let _ = stream.try_write(&reply);
+            let _ = stream.into_std().and_then(|mut stream| stream.write(&reply));
         }
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft_core::circuit::{Evidence, Permit, PermitKind};
-use failsoft_core::outcome::Silence;
+use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::refusal::Refusal;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::Limits;
@@ -28,8 +28,8 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::handshake;
-use super::link::{Link, Nobody};
-use super::pending::{Pending, Phase, Queue};
+use super::link::{Link, Nobody, while_down};
+use super::pending::{Pending, Phase, Queue, Unsolicited};
 use crate::clock::dice;
 use crate::delivery::Sink;
 use crate::socket::read_now;
@@ -40,10 +40,14 @@ const READ_CHUNK: usize = 64 << 10;
 const BUFFER_KEPT: usize = 1 << 20;
 /// An idle connection is tried with a PING this often.
 const IDLE_PING: Duration = Duration::from_secs(5);
+/// A reply that nobody waits for any more may take this many times as long as silence may, if it comes in pieces.
+const TRICKLE: u32 = 4;
 /// How often the timer fires while requests wait.
 const HEARTBEAT: Duration = Duration::from_millis(20);
 /// A timer that comes later than this speaks of this process, not of the node.
 const OWN_LATENESS: Duration = Duration::from_millis(40);
+/// A reply that came behind this many bytes of others was kept waiting by them, not by the node.
+const MUCH_AHEAD: u64 = 1 << 20;
 /// How often a connection that waits for its circuit looks at it, at least.
 const CIRCUIT_GLANCE: Duration = Duration::from_millis(100);
 
@@ -85,12 +89,11 @@ async fn rest(link: &Link, pause: Duration) {
     }
 }
 
-/// No connection is attempted while the circuit is open: finding out is the background probe's work. Once it lets
-/// traffic through again there is reason to believe in the next attempt, so requests may wait for it.
+/// No connection is attempted while the circuit is open: finding out is the background probe's work.
+///
+/// Otherwise requests may wait for the attempt: if it fails they have failed for the circuit to see. Only a node that has
+/// refused failsoft itself is not waited for.
 async fn await_leave(link: &Link) {
-    if !link.health.is_open() {
-        return;
-    }
     while link.health.is_open() {
         tokio::select! {
             () = link.health.changed() => {}
@@ -99,7 +102,9 @@ async fn await_leave(link: &Link) {
         }
     }
     let mut queue = link.queue.lock();
-    if let Phase::Down(_) = queue.phase {
+    if let Phase::Down(because) = queue.phase
+        && while_down(because) == Failure::Disconnected
+    {
         queue.phase = Phase::Welcoming;
     }
 }
@@ -235,15 +240,18 @@ impl<'l> Connection<'l> {
         }
     }
 
-    /// Delivers every whole reply in the buffer.
+    /// Delivers every whole reply in the buffer. What came before a violation was good.
     fn deliver(&mut self) -> Result<(), Silence> {
-        let consumed = self.find_frames();
-        let taken = self.link.queue.lock().take_answered(self.frames.len(), self.written, &mut self.answered);
-        if taken.is_err() {
-            return Err(Silence::ProtocolViolation);
-        }
-        let consumed = consumed?;
-        let mut run = Run { link: self.link, now: self.last_read, late: self.late, epoch: 0, successes: 0, slow: 0 };
+        let (consumed, sound) = self.find_frames();
+        let received = {
+            let mut queue = self.link.queue.lock();
+            queue
+                .take_answered(self.frames.len(), self.written, &mut self.answered)
+                .map_err(|Unsolicited| Silence::ProtocolViolation)?;
+            queue.received += consumed as u64;
+            queue.received
+        };
+        let mut run = Run::new(self.link, self.last_read, self.late, received);
         let mut start = 0;
         let mut waking: Option<Sink> = None;
         for (len, pending) in self.frames.drain(..).zip(self.answered.drain(..)) {
@@ -255,11 +263,12 @@ impl<'l> Connection<'l> {
             sink.to.wake();
         }
         self.discard(consumed);
-        Ok(())
+        sound
     }
 
-    /// Notes the length of every whole reply; returns how many bytes they take together.
-    fn find_frames(&mut self) -> Result<usize, Silence> {
+    /// Notes the length of every whole reply; returns how many bytes they take together, and whether what follows is
+    /// sound as far as it goes.
+    fn find_frames(&mut self) -> (usize, Result<(), Silence>) {
         let mut end = 0;
         self.frames.clear();
         loop {
@@ -268,8 +277,8 @@ impl<'l> Connection<'l> {
                     self.frames.push(len);
                     end += len;
                 }
-                Ok(None) => return Ok(end),
-                Ok(Some(_)) | Err(_) => return Err(Silence::ProtocolViolation),
+                Ok(None) => return (end, Ok(())),
+                Ok(Some(_)) | Err(_) => return (end, Err(Silence::ProtocolViolation)),
             }
         }
     }
@@ -288,10 +297,12 @@ impl<'l> Connection<'l> {
         queue.earliest().min(quiet).min(heartbeat)
     }
 
-    /// When the peer has been silent for too long, if somebody has stopped waiting for it.
+    /// When the peer has been silent for too long, if somebody has stopped waiting for it, or has taken too long for one
+    /// reply: what trickles holds up everybody behind it.
     fn stall_due(&self, queue: &Queue) -> Option<Time> {
         let oldest = queue.oldest().filter(|_| queue.abandoned() > 0)?;
-        Some(oldest.max(self.last_read) + self.stall_bound())
+        let trickles = oldest + self.stall_bound() * TRICKLE;
+        Some(trickles.min(oldest.max(self.last_read) + self.stall_bound()))
     }
 
     fn stall_bound(&self) -> Duration {
@@ -333,13 +344,25 @@ impl<'l> Connection<'l> {
 struct Run<'l> {
     link: &'l Link,
     now: Time,
+    /// How much of the time this process itself was away.
     late: Duration,
+    received: u64,
     epoch: u32,
     successes: u32,
     slow: u32,
 }
 
-impl Run<'_> {
+impl<'l> Run<'l> {
+    fn new(link: &'l Link, now: Time, late: Duration, received: u64) -> Self {
+        Self { link, now, late, received, epoch: 0, successes: 0, slow: 0 }
+    }
+
+    /// Whether the node took its time, beyond what this process and the replies ahead of this one account for.
+    fn is_slow(&self, received_before: u64, took: Duration) -> bool {
+        let ahead = self.received.saturating_sub(received_before);
+        took.saturating_sub(self.late) > self.link.slow_call && ahead < MUCH_AHEAD
+    }
+
     fn hand_over(&mut self, reply: &[u8], pending: Pending, waking: &mut Option<Sink>) {
         let Some(sink) = pending.sink else {
             self.link.stats.late.increment();
@@ -352,7 +375,8 @@ impl Run<'_> {
             self.link.stats.refusals.increment(refusal.name());
             self.link.health.handle_evidence(pending.permit, outcome.evidence(), self.now);
         } else {
-            self.count(pending.permit, took);
+            let slow = self.is_slow(pending.received, took);
+            self.count(pending.permit, slow);
         }
         sink.to.deliver(sink.ticket, outcome, reply, self.now);
         match waking {
@@ -365,7 +389,7 @@ impl Run<'_> {
         }
     }
 
-    fn count(&mut self, permit: Permit, took: Duration) {
+    fn count(&mut self, permit: Permit, slow: bool) {
         if permit.kind == PermitKind::Probe {
             self.link.health.handle_evidence(permit, Evidence::Success, self.now);
             return;
@@ -375,7 +399,7 @@ impl Run<'_> {
             self.epoch = permit.epoch;
         }
         self.successes += 1;
-        self.slow += u32::from(took.saturating_sub(self.late) > self.link.slow_call);
+        self.slow += u32::from(slow);
     }
 
     fn finish(&mut self) {

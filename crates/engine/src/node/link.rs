@@ -168,7 +168,7 @@ impl Link {
 
 /// What a request hears while there is no connection. That the node refuses failsoft itself is told each time, because
 /// whether anything else may answer then is a matter of policy.
-fn while_down(because: Failure) -> Failure {
+pub(super) fn while_down(because: Failure) -> Failure {
     match because {
         Failure::Handshake(refusal) if refusal.health() != Condition::Sick => because,
         _ => Failure::Disconnected,

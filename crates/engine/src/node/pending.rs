@@ -25,6 +25,8 @@ pub(super) struct Pending {
     pub(super) by: Time,
     /// Where its first byte is in the stream of this connection.
     pub(super) start: u64,
+    /// Bytes that the node had sent on this connection when it was asked.
+    pub(super) received: u64,
 }
 
 /// The queue, with the bytes that are not yet handed to the socket.
@@ -33,6 +35,8 @@ pub(super) struct Queue {
     pub(super) outbox: Vec<u8>,
     entries: VecDeque<Pending>,
     accepted: u64,
+    /// Bytes that the node has sent on this connection.
+    pub(super) received: u64,
     earliest: Time,
     abandoned: usize,
 }
@@ -61,6 +65,7 @@ impl Queue {
             outbox: Vec::new(),
             entries: VecDeque::new(),
             accepted: 0,
+            received: 0,
             earliest: Time::NEVER,
             abandoned: 0,
         }
@@ -91,7 +96,7 @@ impl Queue {
         self.accepted += frame.len() as u64;
         self.outbox.extend_from_slice(frame);
         self.earliest = self.earliest.min(by);
-        self.entries.push_back(Pending { sink: Some(sink), permit, asked, by, start });
+        self.entries.push_back(Pending { sink: Some(sink), permit, asked, by, start, received: self.received });
     }
 
     /// Takes the first `count` places into `taken`, if as many requests had been written by `written`.
@@ -135,6 +140,7 @@ impl Queue {
         self.phase = phase;
         self.outbox = Vec::new();
         self.accepted = 0;
+        self.received = 0;
         self.earliest = Time::NEVER;
         self.abandoned = 0;
         self.entries.drain(..).collect()

@@ -51,9 +51,7 @@ pub async fn probe_forever(watched: Weak<Node>) {
 /// A half-open circuit waits for one call to find out; where no client calls, the probe is that call.
 fn tell(health: &Health, verdict: Verdict) {
     let now = health.now();
-    let Some(result) = verdict.result() else {
-        return;
-    };
+    let result = verdict.result();
     health.handle_probe(result, now);
     if health.state() == StateName::HalfOpen
         && let Ok(permit) = health.request_permit(now)
@@ -85,15 +83,16 @@ impl Verdict {
         }
     }
 
-    /// What it says to the circuit; nothing if only failsoft's own credentials are the matter.
-    fn result(self) -> Option<ProbeResult> {
+    /// What it says to the circuit. A node that refuses failsoft's credentials is there: what follows from that is a
+    /// matter of policy, and an open circuit would keep the policy from being asked.
+    fn result(self) -> ProbeResult {
         let evidence = match self {
-            Self::Well => return Some(ProbeResult::Answered),
+            Self::Well => Evidence::Success,
             Self::Refused(refusal) => refusal.evidence(),
             Self::Failed(failure) => Outcome::Failed(failure).evidence(),
             Self::Silent(silence) => Outcome::Silent(silence).evidence(),
         };
-        (evidence == Evidence::Failure).then_some(ProbeResult::Failed)
+        if evidence == Evidence::Failure { ProbeResult::Failed } else { ProbeResult::Answered }
     }
 }
 

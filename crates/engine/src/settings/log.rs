@@ -10,8 +10,10 @@ use std::fmt;
 #[schemars(inline)]
 pub struct Log {
     /// The least important thing that is still said.
+    #[schemars(extend("x-restart" = true))]
     level: LogLevel,
     /// One line of text, or one JSON object, per event.
+    #[schemars(extend("x-restart" = true))]
     format: LogFormat,
 }
 

@@ -22,16 +22,16 @@ pub(crate) struct WrittenServer {
     #[schemars(extend("x-restart" = true), range(min = 0, max = 256))]
     threads: u16,
     /// How long a shutdown waits for requests that are under way.
-    #[schemars(extend("x-min" = "0s", "x-max" = "10m"))]
+    #[schemars(extend("x-restart" = true, "x-min" = "0s", "x-max" = "10m"))]
     drain: WrittenDuration,
     /// Client connections at the same time; the next one is refused with an error.
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(extend("x-restart" = true), range(min = 1, max = 1_000_000))]
     max_clients: u32,
     /// Bytes of one client's requests that may wait to be understood; a client that sends more is closed.
-    #[schemars(extend("x-min" = "4KiB", "x-max" = "1GiB"))]
+    #[schemars(extend("x-restart" = true, "x-min" = "4KiB", "x-max" = "1GiB"))]
     max_query_buffer: WrittenSize,
     /// Bytes of replies that may wait for one client to read them; a client that lets more pile up is closed.
-    #[schemars(extend("x-min" = "4KiB", "x-max" = "1GiB"))]
+    #[schemars(extend("x-restart" = true, "x-min" = "4KiB", "x-max" = "1GiB"))]
     max_output_buffer: WrittenSize,
     /// Whether `listen` and `admin` may be reachable from other machines. There are no users and no TLS in this
     /// version, so whoever reaches failsoft reaches Redis through it.

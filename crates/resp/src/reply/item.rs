@@ -150,7 +150,7 @@ fn text_line(buf: &[u8], at: usize, searched: usize, longest: usize) -> Result<I
 #[inline]
 fn reads_as(kind: u8, text: &[u8]) -> bool {
     match kind {
-        b':' => text.len() <= 20 && is_number(text),
+        b':' => is_number(text) && std::str::from_utf8(text).is_ok_and(|text| text.parse::<i64>().is_ok()),
         b'(' => is_number(text),
         b'#' => matches!(text, b"t" | b"f"),
         b'_' => text.is_empty(),

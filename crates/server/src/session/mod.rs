@@ -23,7 +23,7 @@ use tokio::time::sleep_until;
 
 use self::dispatch::{Dispatcher, Next};
 use self::greeting::Greeting;
-use self::replies::{Replies, Slot};
+use self::replies::{Backlog, Replies, Slot};
 use crate::shared::Shared;
 
 /// Requests of one client that may be under way at once; beyond it the client is not read from.
@@ -134,17 +134,17 @@ impl Session {
             if let Err(ended) = self.dispatch_kept() {
                 self.ending.get_or_insert(ended);
             }
-            let (requests, bytes) = self.replies.backlog();
+            let backlog = self.replies.backlog();
             if self.replies.is_overrun() {
                 return Ended::OutputBuffer;
             }
             if let Some(ended) = self.ending
-                && requests == 0
-                && self.unwritten() + bytes == 0
+                && backlog.requests == 0
+                && self.unwritten() + backlog.bytes == 0
             {
                 return ended;
             }
-            let reads = self.ending.is_none() && self.has_room(requests, bytes);
+            let reads = self.ending.is_none() && self.has_room(backlog);
             if let Err(ended) = self.wait(reads, shutdown).await {
                 return ended;
             }
@@ -184,8 +184,11 @@ impl Session {
         }
     }
 
-    fn has_room(&self, requests: usize, bytes: usize) -> bool {
-        requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && !self.awaits_new_world()
+    /// Whether another request may be taken up: there is always room for one.
+    fn has_room(&self, backlog: Backlog) -> bool {
+        let Backlog { requests, bytes, expected } = backlog;
+        let fits = requests == 0 || expected < self.shared.limits().max_output_buffer / 2;
+        requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits && !self.awaits_new_world()
     }
 
     fn unwritten(&self) -> usize {
@@ -237,8 +240,7 @@ impl Session {
         let mut consumed = 0;
         self.refresh_world();
         while consumed < bytes.len() {
-            let (requests, waiting) = self.replies.backlog();
-            if !self.has_room(requests, waiting) {
+            if !self.has_room(self.replies.backlog()) {
                 break;
             }
             match self.scanner.scan(&bytes[consumed..]) {
@@ -265,7 +267,7 @@ impl Session {
     }
 
     fn refresh_world(&mut self) {
-        if self.awaits_new_world() && self.replies.backlog().0 == 0 {
+        if self.awaits_new_world() && self.replies.backlog().requests == 0 {
             let (context, generation) = self.shared.context(self.worker);
             self.dispatcher.set_context(context);
             self.generation = generation;

@@ -25,6 +25,10 @@ const SPARE_FRAMES: usize = 64;
 /// A frame's buffer larger than this is given back.
 const SPARE_BYTES: usize = 4 << 10;
 
+/// What a client's replies are taken to be before the first has come: not so small that a first burst of large ones could
+/// overrun the client's bound.
+const UNKNOWN_REPLY: usize = 64 << 10;
+
 /// What is said when too many requests wait for fallbacks already.
 const TOO_MANY_FALLBACKS: &[u8] =
     b"-OVERLOADED nothing was done, too many requests wait for fallbacks reason=fallbacks retry-after-ms=100\r\n";
@@ -51,6 +55,19 @@ struct Inner {
     /// answer a whole pipeline before the session gets to look.
     bound: usize,
     overrun: bool,
+    /// Bytes of a reply to this client: the largest of late, forgotten by and by.
+    typical: usize,
+}
+
+/// What is outstanding for a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    /// Requests without an answer, or whose answer waits for an earlier one.
+    pub(crate) requests: usize,
+    /// Bytes of answers that have not been written.
+    pub(crate) bytes: usize,
+    /// The same once the requests are answered, if they are answered like those before.
+    pub(crate) expected: usize,
 }
 
 /// One request's place.
@@ -111,6 +128,7 @@ impl Replies {
             closed: false,
             bound,
             overrun: false,
+            typical: UNKNOWN_REPLY,
         };
         Self { inner: Mutex::new(inner), ready: Notify::new(), fallbacks }
     }
@@ -184,10 +202,12 @@ impl Replies {
         }
     }
 
-    /// Requests without a written answer, and bytes that wait to be written.
-    pub(crate) fn backlog(&self) -> (usize, usize) {
+    /// How much is outstanding.
+    pub(crate) fn backlog(&self) -> Backlog {
         let inner = self.inner.lock();
-        (inner.slots.len(), inner.outgoing.len() + inner.held)
+        let requests = inner.slots.len();
+        let bytes = inner.outgoing.len() + inner.held;
+        Backlog { requests, bytes, expected: bytes + requests.saturating_mul(inner.typical) }
     }
 
     /// Whether more bytes have come than may wait, so that some are lost.
@@ -285,6 +305,7 @@ impl Inner {
     /// The request has ended with what a node said: its bytes go on their way.
     fn answer(&mut self, ticket: u64, job: Job, ending: Ending, reply: &[u8], now: Time) {
         job.finish(&self.context.world, ending, now);
+        self.typical = reply.len().max(self.typical - self.typical.div_ceil(8));
         if self.closed || self.is_full(reply.len()) {
             self.settle(ticket, Vec::new());
         } else if ticket == self.first {

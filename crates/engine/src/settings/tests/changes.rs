@@ -15,7 +15,7 @@ fn only_what_is_bound_at_the_start_needs_a_restart() {
         [
             ("redis.timeout".to_owned(), Effect::Live),
             ("server.admin".to_owned(), Effect::Restart),
-            ("server.drain".to_owned(), Effect::Live),
+            ("server.drain".to_owned(), Effect::Restart),
             ("server.listen".to_owned(), Effect::Restart),
             ("server.threads".to_owned(), Effect::Restart),
         ]
