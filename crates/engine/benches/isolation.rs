@@ -122,6 +122,7 @@ async fn read(engine: &Engine, key: usize) -> Sample {
         verb: Some(Verb::Get),
         key: end - key.len() as u32..end,
         protocol: Protocol::Resp2,
+        stand_in: None,
     };
     let mut reply = Vec::new();
     let began = Instant::now();

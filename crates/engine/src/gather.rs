@@ -67,7 +67,7 @@ pub async fn gather(
     while !under_way.is_empty() {
         collect_one(&mut under_way, &mut answers).await;
     }
-    combine(verb, &answers, out);
+    combine(verb, &answers, protocol, out);
 }
 
 fn what_is_known(verb: ManyVerb, keys: usize, asked: Option<(Outcome, &[u8])>) -> Vec<Known> {
@@ -106,8 +106,14 @@ fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol) -> Job {
     encode::command(&mut frame, [name, key]);
     let end = frame.len() - 2;
     let span = (end - key.len()) as u32..end as u32;
-    let matter =
-        Matter { route: context.world.route_of(key), way: Way::Through, verb: Some(verb), key: span, protocol };
+    let matter = Matter {
+        route: context.world.route_of(key),
+        way: Way::Through,
+        verb: Some(verb),
+        key: span,
+        protocol,
+        stand_in: None,
+    };
     Job::new(&context.world, matter, frame, context.now())
 }
 
@@ -117,7 +123,7 @@ async fn collect_one(under_way: &mut JoinSet<(usize, Vec<u8>)>, answers: &mut [V
     }
 }
 
-fn combine(verb: ManyVerb, answers: &[Vec<u8>], out: &mut Vec<u8>) {
+fn combine(verb: ManyVerb, answers: &[Vec<u8>], protocol: Protocol, out: &mut Vec<u8>) {
     // MGET answers a key of another type with nil.
     let wrong_type = |answer: &Vec<u8>| verb == ManyVerb::MGet && answer.starts_with(b"-WRONGTYPE");
     if let Some(error) = answers.iter().find(|answer| answer.starts_with(b"-") && !wrong_type(answer)) {
@@ -129,7 +135,7 @@ fn combine(verb: ManyVerb, answers: &[Vec<u8>], out: &mut Vec<u8>) {
             encode::array_header(out, answers.len());
             for answer in answers {
                 if wrong_type(answer) {
-                    encode::nil(out, Protocol::Resp2);
+                    encode::nil(out, protocol);
                 } else {
                     out.extend_from_slice(answer);
                 }

@@ -18,6 +18,7 @@ use failsoft_resp::encode::{self, Protocol};
 use crate::apology::{Code, apologise};
 use crate::clock::dice;
 use crate::route::{Route, Way};
+use crate::stand_in::StandIn;
 use crate::tier::local::{Copy, Version};
 use crate::value::Value;
 use crate::verb::Verb;
@@ -37,6 +38,8 @@ pub struct Matter {
     pub key: Range<u32>,
     /// In which protocol the caller is answered.
     pub protocol: Protocol,
+    /// What is said when no node can answer, instead of an error.
+    pub stand_in: Option<StandIn>,
 }
 
 /// One request being carried out.
@@ -203,6 +206,7 @@ impl Job {
     /// Appends the reply that the caller is given. `reply` is what the last node said, if it was a node.
     pub fn render(&self, world: &World, ending: Ending, reply: &[u8], out: &mut Vec<u8>) {
         match ending {
+            Ending::Unavailable(_) if let Some(stand_in) = self.matter.stand_in => stand_in.answer(out),
             Ending::Unavailable(apology) => apologise(Code::Unavailable, apology, out),
             Ending::Overloaded(apology) => apologise(Code::Overloaded, apology, out),
             Ending::OutcomeUnknown(apology) => apologise(Code::OutcomeUnknown, apology, out),

@@ -24,6 +24,7 @@ pub mod runner;
 pub mod settings;
 pub mod shutdown;
 pub mod socket;
+pub mod stand_in;
 pub mod telemetry;
 pub mod tier;
 pub mod value;

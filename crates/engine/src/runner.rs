@@ -57,7 +57,7 @@ impl Context {
         match ask.tier {
             Tier::Origin => self.load(job, ask).await,
             Tier::Primary | Tier::Replica | Tier::Regional | Tier::Local | Tier::Default => {
-                let delivered = self.ask_node(self.node(ask), job.frame(), ask).await;
+                let delivered = self.ask_node(self.node(ask), job, ask).await;
                 job.handle_kept_reply(&self.world, delivered.outcome, delivered.reply, self.clock.now())
             }
         }
@@ -71,10 +71,11 @@ impl Context {
         }
     }
 
-    async fn ask_node(&self, node: &Node, frame: &[u8], ask: Ask) -> Delivered {
+    async fn ask_node(&self, node: &Node, job: &Job, ask: Ask) -> Delivered {
         let (sink, delivered) = waiter();
-        let question = Question { sink, permit: ask.grant.permit, by: ask.by, asked: self.clock.now() };
-        match node.ask(self.worker, frame, question) {
+        let (permit, protocol) = (ask.grant.permit, job.matter().protocol);
+        let question = Question { sink, permit, by: ask.by, asked: self.clock.now(), protocol };
+        match node.ask(self.worker, job.frame(), question) {
             Ok(()) => delivered.await,
             Err(failure) => not_sent(failure),
         }

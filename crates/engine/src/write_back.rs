@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use failsoft_core::circuit::{Permit, StateName};
 use failsoft_core::{Outcome, Time};
-use failsoft_resp::encode;
+use failsoft_resp::encode::{self, Protocol};
 
 use crate::clock::dice;
 use crate::delivery::{Deliver, Sink};
@@ -77,10 +77,12 @@ impl WriteBack {
         let by = asked + primary.options().timeout;
         let sink = Sink { to: self.ledger.clone(), ticket: 0 };
         let frame = fill(key, value, self.spread(ttl));
-        primary.ask(worker, &frame, Question { sink, permit, by, asked }).map_err(|failure| {
-            self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
-            failure.name()
-        })
+        primary.ask(worker, &frame, Question { sink, permit, by, asked, protocol: Protocol::Resp2 }).map_err(
+            |failure| {
+                self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
+                failure.name()
+            },
+        )
     }
 
     fn spread(&self, ttl: Duration) -> Duration {

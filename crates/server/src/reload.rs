@@ -58,7 +58,11 @@ enum Asked {
 
 /// Tells `sender` when anything in the file's folder changes; without a watcher the glance has to do.
 fn watch(path: &Path, sender: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let told = move |_| {
+    let told = move |event: notify::Result<notify::Event>| {
+        // Reading the file is an event too, and would be answered by reading it.
+        if event.is_ok_and(|event| event.kind.is_access()) {
+            return;
+        }
         // A full channel already holds the news.
         let _ = sender.try_send(());
     };

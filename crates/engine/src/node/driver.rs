@@ -21,7 +21,7 @@ use failsoft_core::refusal::Refusal;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::Limits;
 use failsoft_resp::encode;
-use failsoft_resp::reply::ReplyScanner;
+use failsoft_resp::reply::{Head, ReplyScanner, head};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -64,7 +64,7 @@ pub(super) async fn drive(link: Arc<Link>) {
 async fn keep_connected(link: &Arc<Link>) {
     let mut backoff = Backoff::default();
     loop {
-        match handshake::connect(&link.options).await {
+        match handshake::connect(&link.options, link.protocol).await {
             Ok(stream) => {
                 backoff.handle_success();
                 link.handle_up();
@@ -413,7 +413,10 @@ impl<'l> Run<'l> {
 
 fn outcome_of(reply: &[u8]) -> Outcome {
     match reply {
-        [b'-', text @ ..] => Outcome::Refused(Refusal::from_error(text.trim_ascii_end())),
+        [b'-' | b'!', ..] => match head(reply) {
+            Some(Head::Error(text)) => Outcome::Refused(Refusal::from_error(text)),
+            _ => Outcome::Refused(Refusal::Other),
+        },
         _ => Outcome::Hit,
     }
 }

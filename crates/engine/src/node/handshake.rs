@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use failsoft_core::outcome::Failure;
 use failsoft_core::refusal::{Health, Refusal};
-use failsoft_resp::encode;
+use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,29 +37,37 @@ impl fmt::Debug for Credentials {
 }
 
 /// Connects and shakes hands, within the node's connect timeout.
-pub(super) async fn connect(options: &NodeOptions) -> Result<TcpStream, Failure> {
-    timeout(options.connect_timeout, connect_unbounded(options)).await.unwrap_or(Err(Failure::ConnectTimeout))
+pub(super) async fn connect(options: &NodeOptions, protocol: Protocol) -> Result<TcpStream, Failure> {
+    timeout(options.connect_timeout, connect_unbounded(options, protocol)).await.unwrap_or(Err(Failure::ConnectTimeout))
 }
 
-async fn connect_unbounded(options: &NodeOptions) -> Result<TcpStream, Failure> {
+async fn connect_unbounded(options: &NodeOptions, protocol: Protocol) -> Result<TcpStream, Failure> {
     let mut stream =
         TcpStream::connect((options.host.as_str(), options.port)).await.map_err(|error| failure(&error))?;
     stream.set_nodelay(true).map_err(|error| failure(&error))?;
-    let (greeting, replies) = greeting(options);
+    let (greeting, replies) = greeting(options, protocol);
     stream.write_all(&greeting).await.map_err(|error| failure(&error))?;
     read_replies(&mut stream, replies).await?;
     Ok(stream)
 }
 
-fn greeting(options: &NodeOptions) -> (Vec<u8>, usize) {
+fn greeting(options: &NodeOptions, protocol: Protocol) -> (Vec<u8>, usize) {
     let mut bytes = Vec::new();
-    let mut replies = 1;
-    if let Some(password) = &options.credentials.password {
-        match &options.credentials.username {
-            Some(username) => encode::command(&mut bytes, [&b"AUTH"[..], username.as_bytes(), password.as_bytes()]),
-            None => encode::command(&mut bytes, [&b"AUTH"[..], password.as_bytes()]),
+    let mut replies = 2;
+    let Credentials { username, password } = &options.credentials;
+    let user = username.as_deref().unwrap_or("default");
+    match (protocol, username, password) {
+        (Protocol::Resp2, _, None) => replies -= 1,
+        (Protocol::Resp2, None, Some(password)) => {
+            encode::command(&mut bytes, [&b"AUTH"[..], password.as_bytes()]);
         }
-        replies += 1;
+        (Protocol::Resp2, Some(user), Some(password)) => {
+            encode::command(&mut bytes, [&b"AUTH"[..], user.as_bytes(), password.as_bytes()]);
+        }
+        (Protocol::Resp3, _, None) => encode::command(&mut bytes, [&b"HELLO"[..], b"3"]),
+        (Protocol::Resp3, _, Some(password)) => {
+            encode::command(&mut bytes, [&b"HELLO"[..], b"3", b"AUTH", user.as_bytes(), password.as_bytes()]);
+        }
     }
     if options.database != 0 {
         encode::command(&mut bytes, [&b"SELECT"[..], options.database.to_string().as_bytes()]);

@@ -12,6 +12,7 @@ use failsoft_core::circuit::{Evidence, PermitKind, ProbeResult};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::refusal::Health as Condition;
 use failsoft_core::{Outcome, Time};
+use failsoft_resp::Protocol;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -29,6 +30,7 @@ const OUTBOX_SLACK: usize = 64 << 20;
 /// One connection to a node.
 pub struct Link {
     pub(super) options: NodeOptions,
+    pub(super) protocol: Protocol,
     pub(super) slow_call: Duration,
     pub(super) clock: Clock,
     pub(super) health: Arc<Health>,
@@ -45,6 +47,7 @@ pub struct Link {
 impl Link {
     pub(super) fn new(
         options: NodeOptions,
+        protocol: Protocol,
         slow_call: Duration,
         clock: Clock,
         health: Arc<Health>,
@@ -53,6 +56,7 @@ impl Link {
     ) -> Self {
         Self {
             options,
+            protocol,
             slow_call,
             clock,
             health,

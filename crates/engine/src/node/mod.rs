@@ -18,6 +18,7 @@ use std::time::Duration;
 use failsoft_core::circuit::{CircuitSettings, Denial, Evidence, Permit};
 use failsoft_core::outcome::Failure;
 use failsoft_core::{Outcome, Tier, Time};
+use failsoft_resp::Protocol;
 
 pub use self::handshake::Credentials;
 pub use self::link::Link;
@@ -62,7 +63,8 @@ pub struct Node {
     circuit: CircuitSettings,
     health: Arc<Health>,
     stats: Arc<NodeStats>,
-    links: Box<[Arc<Link>]>,
+    /// The connections of all workers, for each protocol: what a node says depends on the protocol it was greeted in.
+    links: [Box<[Arc<Link>]>; 2],
     next_link: AtomicUsize,
     shutdown: Shutdown,
 }
@@ -75,11 +77,12 @@ impl Node {
         let stats = Arc::new(NodeStats::default());
         let shutdown = Shutdown::default();
         let slow_call = circuit.slow_call;
-        let links = (0..workers.max(1) * options.connections.max(1))
-            .map(|_| {
-                Arc::new(Link::new(options.clone(), slow_call, clock, health.clone(), stats.clone(), shutdown.clone()))
-            })
-            .collect();
+        let count = workers.max(1) * options.connections.max(1);
+        let link = |protocol| {
+            let (health, stats) = (health.clone(), stats.clone());
+            Arc::new(Link::new(options.clone(), protocol, slow_call, clock, health, stats, shutdown.clone()))
+        };
+        let links = [Protocol::Resp2, Protocol::Resp3].map(|protocol| (0..count).map(|_| link(protocol)).collect());
         Self { name, tier, options, circuit, health, stats, links, next_link: AtomicUsize::new(0), shutdown }
     }
 
@@ -123,13 +126,14 @@ impl Node {
     /// If this returns an error nothing was sent and nothing will be delivered; the circuit has been told.
     pub fn ask(&self, worker: usize, frame: &[u8], ask: Question) -> Result<(), Failure> {
         let permit = ask.permit;
-        self.link(worker).submit(frame, ask).inspect_err(|failure| self.handle_unsent(permit, *failure))
+        self.link(worker, ask.protocol).submit(frame, ask).inspect_err(|failure| self.handle_unsent(permit, *failure))
     }
 
-    /// Begins connecting the connections of `worker`, so that the first request does not have to wait.
+    /// Begins connecting the connections of `worker`, so that the first request does not have to wait. Those that speak
+    /// RESP3 wait until a client does.
     pub fn start(&self, worker: usize) {
         let per_worker = self.options.connections.max(1);
-        for link in self.links.iter().skip(worker * per_worker).take(per_worker) {
+        for link in self.links[Protocol::Resp2 as usize].iter().skip(worker * per_worker).take(per_worker) {
             link.start();
         }
     }
@@ -141,17 +145,18 @@ impl Node {
 
     /// Requests in flight on all connections.
     pub fn pending(&self) -> usize {
-        self.links.iter().map(|link| link.pending()).sum()
+        self.links.iter().flatten().map(|link| link.pending()).sum()
     }
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }
 
-    fn link(&self, worker: usize) -> &Arc<Link> {
+    fn link(&self, worker: usize, protocol: Protocol) -> &Arc<Link> {
+        let links = &self.links[protocol as usize];
         let per_worker = self.options.connections.max(1);
         let turn = if per_worker == 1 { 0 } else { self.next_link.fetch_add(1, Ordering::Relaxed) % per_worker };
-        &self.links[(worker * per_worker + turn) % self.links.len()]
+        &links[(worker * per_worker + turn) % links.len()]
     }
 
     /// While a node comes back, a thread whose connection is not there yet has learned nothing about the node.
@@ -180,4 +185,6 @@ pub struct Question {
     pub by: Time,
     /// When it was asked.
     pub asked: Time,
+    /// In which protocol the answer is to come.
+    pub protocol: Protocol,
 }

@@ -11,7 +11,7 @@ use failsoft_core::circuit::{Evidence, ProbeResult, StateName};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::refusal::{Health as Condition, Refusal};
 use failsoft_core::{Outcome, Tier};
-use failsoft_resp::encode;
+use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -114,7 +114,7 @@ fn spread(interval: Duration) -> Duration {
 async fn probe(node: &Node, stream: &mut Option<TcpStream>) -> Verdict {
     let connected = match stream.take() {
         Some(connected) => connected,
-        None => match handshake::connect(node.options()).await {
+        None => match handshake::connect(node.options(), Protocol::Resp2).await {
             Ok(connected) => connected,
             Err(failure) => return Verdict::Failed(failure),
         },

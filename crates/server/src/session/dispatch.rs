@@ -12,13 +12,14 @@ use failsoft::job::{Job, Matter, Progress};
 use failsoft::node::Question;
 use failsoft::route::Way;
 use failsoft::runner::Context;
+use failsoft::stand_in::StandIn;
 use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::Command;
 use failsoft_resp::commands::{self, Access, Class};
-use failsoft_resp::encode::{self, Protocol};
+use failsoft_resp::encode;
 
 use super::greeting::{Greeting, Said};
 use super::replies::{Inbox, Replies, Slot, Touched};
@@ -90,12 +91,23 @@ impl Dispatcher {
     fn read(&mut self, command: &Command<'_>, read: Read, now: Time) {
         let Read { route, way, verb, key } = read;
         let key = key.map_or(0..0, |index| span_of(command, index));
-        let job = self.job(Matter { route, way, verb, key, protocol: Protocol::Resp2 }, command, now);
+        let job = self.job(
+            Matter { route, way, verb, key, protocol: self.greeting.protocol(), stand_in: None },
+            command,
+            now,
+        );
         self.begin(job, command.frame(), Touched::Nothing, now);
     }
 
     fn read_many(&mut self, command: &Command<'_>, route: RouteId, verb: ManyVerb, now: Time) {
-        let matter = Matter { route, way: Way::Nodes, verb: None, key: 0..0, protocol: Protocol::Resp2 };
+        let matter = Matter {
+            route,
+            way: Way::Nodes,
+            verb: None,
+            key: 0..0,
+            protocol: self.greeting.protocol(),
+            stand_in: None,
+        };
         let mut job = self.job(matter, command, now);
         match job.advance(&self.context.world, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
@@ -127,7 +139,8 @@ impl Dispatcher {
 
     fn change(&mut self, command: &Command<'_>, route: RouteId, touched: Touched, now: Time) {
         touched.invalidate(&self.context.world);
-        let matter = Matter { route, way: Way::Write, verb: None, key: 0..0, protocol: Protocol::Resp2 };
+        let (protocol, stand_in) = (self.greeting.protocol(), StandIn::of(command.arg(0)));
+        let matter = Matter { route, way: Way::Write, verb: None, key: 0..0, protocol, stand_in };
         let job = Job::new(&self.context.world, matter, Vec::new(), now);
         self.begin(job, command.frame(), touched, now);
     }
@@ -161,7 +174,8 @@ impl Dispatcher {
 
     fn ask(&self, ticket: u64, frame: &[u8], ask: Ask, now: Time) {
         let sink = Sink { to: self.inbox.clone(), ticket };
-        let question = Question { sink, permit: ask.grant.permit, by: ask.by, asked: now };
+        let (permit, protocol) = (ask.grant.permit, self.greeting.protocol());
+        let question = Question { sink, permit, by: ask.by, asked: now, protocol };
         if let Err(failure) = self.context.node(ask).ask(self.context.worker, frame, question) {
             use failsoft::delivery::Deliver;
             self.inbox.deliver(ticket, Outcome::Failed(failure), &[], now);

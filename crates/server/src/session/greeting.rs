@@ -11,6 +11,7 @@ pub(super) struct Greeting {
     id: u64,
     name: Vec<u8>,
     database: u32,
+    protocol: Protocol,
 }
 
 /// What became of such a command.
@@ -25,9 +26,15 @@ pub(super) enum Said {
 impl Greeting {
     /// A client with this id, on the database that failsoft has been set to.
     pub(super) fn new(id: u64, database: u32) -> Self {
-        Self { id, name: Vec::new(), database }
+        Self { id, name: Vec::new(), database, protocol: Protocol::Resp2 }
     }
 
+    /// The protocol that the client is answered in.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Answers such a command.
     pub(super) fn answer(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> Said {
         let word = |index: usize| command.get(index).unwrap_or_default().to_ascii_uppercase();
         match word(0).as_slice() {
@@ -39,6 +46,7 @@ impl Greeting {
             }
             b"RESET" => {
                 self.name.clear();
+                self.protocol = Protocol::Resp2;
                 encode::simple(out, "RESET");
             }
             b"SELECT" => self.select(command.arg(1), out),
@@ -62,11 +70,12 @@ impl Greeting {
     }
 
     fn hello(&mut self, command: &Command<'_>, out: &mut Vec<u8>) {
-        match command.get(1) {
-            None | Some(b"2") => {}
-            Some(b"3") => return encode::error(out, "NOPROTO failsoft speaks RESP2 to its clients"),
+        let protocol = match command.get(1) {
+            None => self.protocol,
+            Some(b"2") => Protocol::Resp2,
+            Some(b"3") => Protocol::Resp3,
             Some(_) => return encode::error(out, "NOPROTO unsupported protocol version"),
-        }
+        };
         let mut options = command.args().skip(2);
         while let Some(option) = options.next() {
             if option.eq_ignore_ascii_case(b"SETNAME") {
@@ -75,18 +84,19 @@ impl Greeting {
                 return refuse(b"HELLO AUTH", out);
             }
         }
+        self.protocol = protocol;
         self.introduce(out);
     }
 
     fn introduce(&self, out: &mut Vec<u8>) {
-        encode::map_header(out, 7, Protocol::Resp2);
+        encode::map_header(out, 7, self.protocol);
         let texts = [("server", "redis"), ("version", "7.0.0")];
         for (name, value) in texts {
             encode::bulk(out, name.as_bytes());
             encode::bulk(out, value.as_bytes());
         }
         encode::bulk(out, b"proto");
-        encode::integer(out, 2);
+        encode::integer(out, if self.protocol == Protocol::Resp3 { 3 } else { 2 });
         encode::bulk(out, b"id");
         encode::integer(out, self.id as i64);
         for (name, value) in [("mode", "standalone"), ("role", "master")] {
@@ -100,7 +110,7 @@ impl Greeting {
     fn client(&mut self, subcommand: &[u8], command: &Command<'_>, out: &mut Vec<u8>) {
         match subcommand {
             b"ID" => encode::integer(out, self.id as i64),
-            b"GETNAME" if self.name.is_empty() => encode::nil(out, Protocol::Resp2),
+            b"GETNAME" if self.name.is_empty() => encode::nil(out, self.protocol),
             b"GETNAME" => encode::bulk(out, &self.name),
             b"SETNAME" => self.set_name(command.arg(2), out),
             // Told by client libraries about themselves on every connection; nothing depends on it.
