@@ -198,6 +198,7 @@ async fn five_hundred_half_requests_harm_nobody_and_are_closed_in_time() {
     let mut dawdler = half.pop().unwrap();
     let dawdling = tokio::spawn(async move {
         while dawdler.send(b"y").await.is_ok() {
+            // sleeps: the pace of a client that sends a byte a second
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     });

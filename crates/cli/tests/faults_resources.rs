@@ -159,8 +159,10 @@ async fn a_starved_sidecar_does_not_take_its_own_pauses_for_failures_of_redis() 
     });
     for _ in 0..8 {
         sidecar.pause();
+        // sleeps: how long the process gets no CPU
         tokio::time::sleep(Duration::from_millis(250)).await;
         sidecar.resume();
+        // sleeps: how long the process gets its CPU
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
     reading.await.unwrap();

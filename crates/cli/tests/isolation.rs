@@ -100,10 +100,12 @@ async fn disturb(proxy: &FaultProxy, dice: &mut Dice) {
         3 => proxy.set_toxics(Toxics::default()),
         _ => {
             proxy.set_mode(Mode::DropReplies).await;
+            // sleeps: how long replies are lost
             tokio::time::sleep(Duration::from_millis(5)).await;
             proxy.set_mode(Mode::Pass).await;
         }
     }
+    // sleeps: the pace of the disturbances
     tokio::time::sleep(Duration::from_millis(dice.roll(30) as u64)).await;
 }
 
@@ -131,7 +133,7 @@ async fn live(addr: SocketAddr, own: usize, mut dice: Dice) -> usize {
             }
         }
         if errors > 0 {
-            // As applications do; who asks again at once is through before Redis is back.
+            // sleeps: as applications do; who asks again at once is through before Redis is back
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         if read < asked.len() {

@@ -181,7 +181,7 @@ async fn commands_that_give_a_connection_a_state_are_refused_and_never_acknowled
         &["CLIENT", "NO-TOUCH", "ON"],
         &["READONLY"],
         &["ASKING"],
-        &["HELLO", "3"],
+        &["HELLO", "4"],
         &["AUTH", "secret"],
         &["HELLO", "2", "AUTH", "default", "secret"],
     ];
@@ -192,6 +192,36 @@ async fn commands_that_give_a_connection_a_state_are_refused_and_never_acknowled
     }
     assert_eq!(client.ask(&["SET", "page:1", "still itself"], PATIENCE).await, "+OK\r\n");
     assert_eq!(redis.get("page:1").await.as_deref(), Some("still itself"));
+}
+
+/// A client that asks for RESP3 is answered in it by every tier, as Redis would.
+#[tokio::test]
+async fn resp3_is_spoken_by_every_tier() {
+    let (redis, _origin, sidecar) = stage().await;
+    redis.command(&["HSET", "hash", "field", "value"]).await;
+    redis.command(&["ZADD", "board", "1.5", "ann"]).await;
+    let mut direct = HostileClient::connect(redis.addr()).await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    direct.ask(&["HELLO", "3"], PATIENCE).await;
+    assert!(client.ask(&["HELLO", "3"], PATIENCE).await.starts_with("%7\r\n"));
+    let asked: [&[&str]; 7] = [
+        &["HGETALL", "hash"],
+        &["ZRANGE", "board", "0", "-1", "WITHSCORES"],
+        &["GET", "nothing"],
+        &["MGET", "nothing", "page:nothing"],
+        &["CONFIG", "GET", "maxmemory"],
+        &["HGET", "hash", "nothing"],
+        &["NOSUCHCOMMAND"],
+    ];
+    for words in asked {
+        assert_eq!(client.ask(words, PATIENCE).await, direct.ask(words, PATIENCE).await, "{words:?}");
+    }
+    let mut older = HostileClient::connect(sidecar.addr()).await;
+    assert_eq!(older.ask(&["GET", "nothing"], PATIENCE).await, "$-1\r\n", "RESP2 beside it");
+    redis.kill().await;
+    let missing = client.ask(&["GET", "user:999999999"], PATIENCE).await;
+    assert_eq!(missing, "_\r\n", "the origin's absence in RESP3");
+    assert!(client.ask(&["GET", "user:7"], PATIENCE).await.starts_with('$'));
 }
 
 /// One pipeline of everything: what each reply must be is known when its command is written.

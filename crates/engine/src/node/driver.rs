@@ -15,21 +15,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use failsoft_core::circuit::{Evidence, Permit, PermitKind};
+use failsoft_core::Time;
+use failsoft_core::circuit::Evidence;
 use failsoft_core::outcome::{Failure, Silence};
-use failsoft_core::refusal::Refusal;
-use failsoft_core::{Outcome, Time};
 use failsoft_resp::Limits;
 use failsoft_resp::encode;
-use failsoft_resp::reply::{Head, ReplyScanner, head};
+use failsoft_resp::reply::ReplyScanner;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::backoff::Backoff;
+
 use super::handshake;
 use super::link::{Link, Nobody, while_down};
 use super::pending::{Pending, Phase, Queue, Unsolicited};
+use super::run::Run;
 use crate::clock::dice;
 use crate::delivery::Sink;
 use crate::socket::read_now;
@@ -46,8 +47,6 @@ const TRICKLE: u32 = 4;
 const HEARTBEAT: Duration = Duration::from_millis(20);
 /// A timer that comes later than this speaks of this process, not of the node.
 const OWN_LATENESS: Duration = Duration::from_millis(40);
-/// A reply that came behind this many bytes of others was kept waiting by them, not by the node.
-const MUCH_AHEAD: u64 = 1 << 20;
 /// How often a connection that waits for its circuit looks at it, at least.
 const CIRCUIT_GLANCE: Duration = Duration::from_millis(100);
 
@@ -337,86 +336,5 @@ impl<'l> Connection<'l> {
         encode::command(&mut frame, [&b"PING"[..]]);
         let sink = Sink { to: Arc::new(Nobody), ticket: 0 };
         self.link.queue.lock().push(&frame, sink, permit, now, now + self.link.options.timeout);
-    }
-}
-
-/// One run of replies: what they say about the node is told to the circuit once.
-struct Run<'l> {
-    link: &'l Link,
-    now: Time,
-    /// How much of the time this process itself was away.
-    late: Duration,
-    received: u64,
-    epoch: u32,
-    successes: u32,
-    slow: u32,
-}
-
-impl<'l> Run<'l> {
-    fn new(link: &'l Link, now: Time, late: Duration, received: u64) -> Self {
-        Self { link, now, late, received, epoch: 0, successes: 0, slow: 0 }
-    }
-
-    /// Whether the node took its time, beyond what this process and the replies ahead of this one account for.
-    fn is_slow(&self, received_before: u64, took: Duration) -> bool {
-        let ahead = self.received.saturating_sub(received_before);
-        took.saturating_sub(self.late) > self.link.slow_call && ahead < MUCH_AHEAD
-    }
-
-    fn hand_over(&mut self, reply: &[u8], pending: Pending, waking: &mut Option<Sink>) {
-        let Some(sink) = pending.sink else {
-            self.link.stats.late.increment();
-            return;
-        };
-        let took = self.now.since(pending.asked);
-        self.link.stats.latency.observe(took);
-        let outcome = outcome_of(reply);
-        if let Outcome::Refused(refusal) = outcome {
-            self.link.stats.refusals.increment(refusal.name());
-            self.link.health.handle_evidence(pending.permit, outcome.evidence(), self.now);
-        } else {
-            let slow = self.is_slow(pending.received, took);
-            self.count(pending.permit, slow);
-        }
-        sink.to.deliver(sink.ticket, outcome, reply, self.now);
-        match waking {
-            Some(last) if Arc::ptr_eq(&last.to, &sink.to) => {}
-            _ => {
-                if let Some(last) = waking.replace(sink) {
-                    last.to.wake();
-                }
-            }
-        }
-    }
-
-    fn count(&mut self, permit: Permit, slow: bool) {
-        if permit.kind == PermitKind::Probe {
-            self.link.health.handle_evidence(permit, Evidence::Success, self.now);
-            return;
-        }
-        if permit.epoch != self.epoch {
-            self.finish();
-            self.epoch = permit.epoch;
-        }
-        self.successes += 1;
-        self.slow += u32::from(slow);
-    }
-
-    fn finish(&mut self) {
-        if self.successes > 0 {
-            self.link.health.handle_successes(self.epoch, self.successes, self.slow, self.now);
-            self.successes = 0;
-            self.slow = 0;
-        }
-    }
-}
-
-fn outcome_of(reply: &[u8]) -> Outcome {
-    match reply {
-        [b'-' | b'!', ..] => match head(reply) {
-            Some(Head::Error(text)) => Outcome::Refused(Refusal::from_error(text)),
-            _ => Outcome::Refused(Refusal::Other),
-        },
-        _ => Outcome::Hit,
     }
 }

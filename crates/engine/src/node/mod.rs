@@ -9,6 +9,7 @@ mod handshake;
 mod link;
 mod pending;
 pub mod probe;
+mod run;
 mod stats;
 
 use std::sync::Arc;
