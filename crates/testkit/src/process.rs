@@ -145,9 +145,10 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// SIGSTOP: the kernel keeps accepting connections for it, and nothing answers.
+    /// SIGSTOP: the kernel keeps accepting connections for it, and nothing answers. On return every thread has stopped.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
+        await_stopped(self.pid);
     }
 
     /// SIGCONT.
@@ -218,6 +219,24 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
         .split_whitespace()
         .filter_map(|number| number.parse().ok())
         .collect()
+}
+
+/// Spins until no thread of `pid` runs any more: a signal is sent long before a busy thread has got it.
+pub(crate) fn await_stopped(pid: u32) {
+    while threads(pid).iter().any(|state| !matches!(state, 'T' | 't' | 'Z' | 'X')) {
+        std::thread::yield_now();
+    }
+}
+
+/// The state letter of each thread, as the kernel tells it; none if the process is gone.
+fn threads(pid: u32) -> Vec<char> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let stat = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat")).ok();
+    // The name in brackets may hold anything, so the letter is looked for behind the last bracket.
+    let state = |stat: String| stat.rsplit_once(") ")?.1.chars().next();
+    tasks.flatten().filter_map(stat).filter_map(state).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 
 use crate::port::FreePort;
-use crate::process::{Exit, Launch, Output, Process, children, dying_with_us, run, send};
+use crate::process::{Exit, Launch, Output, Process, await_stopped, children, dying_with_us, run, send};
 use crate::scratch::Scratch;
 use crate::wait::eventually;
 
@@ -99,7 +99,10 @@ impl Database {
     pub fn pause(&self) {
         let process = self.process();
         process.pause();
-        children(process.pid()).into_iter().for_each(|child| send(child, Signal::STOP));
+        for child in children(process.pid()) {
+            send(child, Signal::STOP);
+            await_stopped(child);
+        }
     }
 
     /// SIGCONT to all of them.
