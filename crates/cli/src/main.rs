@@ -17,7 +17,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Keeps services answering when Redis is slow, full, moving, split or gone.
 #[derive(Debug, Parser)]
-#[command(version, about, propagate_version = true, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(name = "failsoft", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -1,4 +1,4 @@
-//! FAULTS.md rows 58 to 63: peers that claim, flood, dawdle and nest, on either side of the sidecar.
+//! docs/faults.md, rows 58 to 63: peers that claim, flood, dawdle and nest, on either side of the sidecar.
 //!
 //! The measure is the sidecar's resident memory as the kernel tells it, and that another client is served meanwhile.
 #![allow(clippy::unwrap_used)]

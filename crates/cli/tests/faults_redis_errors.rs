@@ -1,4 +1,4 @@
-//! FAULTS, rows 18 to 30, 42 and 46: a Redis that answers, but with an error, with nothing, or not yet.
+//! docs/faults.md, rows 18 to 30, 42 and 46: a Redis that answers, but with an error, with nothing, or not yet.
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! FAULTS.md rows 50 to 53, 66 and 67: descriptors, memory and processor run out, and the origin is down or overrun.
+//! docs/faults.md, rows 50 to 53, 66 and 67: descriptors, memory and processor run out, and the origin is down or overrun.
 #![allow(clippy::unwrap_used)]
 
 mod tools;

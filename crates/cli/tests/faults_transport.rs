@@ -1,4 +1,4 @@
-//! FAULTS, rows 1 to 17 and 49: a Redis that is dead, silent, slow or talks nonsense, as the readers of a cache route
+//! docs/faults.md, rows 1 to 17 and 49: a Redis that is dead, silent, slow or talks nonsense, as the readers of a cache route
 //! see it, and beside them those who need a lock or a session.
 #![allow(clippy::unwrap_used)]
 

@@ -7,13 +7,14 @@ mod tools;
 
 use std::time::Duration;
 
+use failsoft_testkit::mariadb::MariaDb;
 use failsoft_testkit::origin::{HttpOrigin, OriginMode};
 use failsoft_testkit::postgres::Postgres;
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
 
-use tools::{PATIENCE, ask_all, bulk, command, gets, on_own_thread, reaches, shown, start};
+use tools::{PATIENCE, ask_all, bulk, command, gets, metric, on_own_thread, reaches, shown, start};
 
 /// Requests in flight at once, and connections that carry them.
 const CROWD: usize = 1_000;
@@ -234,4 +235,52 @@ fn moments(log: &str, what: &str) -> Vec<f64> {
 fn most_at_once(begun: &[f64], ended: &[f64]) -> usize {
     let at_once = |(index, moment): (usize, &f64)| index + 1 - ended.partition_point(|end| end < moment);
     begun.iter().enumerate().map(at_once).max().unwrap_or(0)
+}
+
+/// What one route makes of its origin's answers is that route's affair.
+#[tokio::test]
+async fn answers_of_the_wrong_shape_are_told_by_route_and_take_nothing_from_others() {
+    let (redis, origin) = (Redis::start().await, HttpOrigin::start().await);
+    let sidecar = start_with(&redis, &origin.url(), "max_concurrency = 20\nmax_rate = 1000").await;
+    for id in 1..=20 {
+        origin.respond(&format!("/users/{id}"), 200, "no json at all");
+    }
+    for reply in ask_all(sidecar.addr(), 1, &gets((1..=20).map(|id| format!("user:{id}")))).await {
+        let reply = shown(reply);
+        assert!(reply.starts_with("-UNAVAILABLE ") && reply.contains("tier=origin"), "{reply}");
+    }
+    assert!(sidecar.log_contains("route=user"), "the log names the route");
+    assert!(!sidecar.log_contains("user:7"), "and no key");
+    assert_eq!(ask_all(sidecar.addr(), 1, &gets(["price:1".to_owned()])).await, [body("prices", 1)]);
+    assert_eq!(metric(&sidecar, "failsoft_origin_circuit_opened_total", &[("origin", "catalogue")]).await, 0.0);
+}
+
+/// The same road to MariaDB: nothing of a key but a bound parameter ever gets there.
+#[tokio::test]
+async fn mariadb_is_read_through() {
+    let (redis, mariadb) = (Redis::start().await, MariaDb::start().await);
+    mariadb
+        .execute("CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(50)); INSERT INTO users VALUES (7, 'Ada')")
+        .await;
+    let more = format!(
+        r#"
+[origins.users]
+url = "{}"
+max_concurrency = 4
+max_rate = 1000
+
+[[routes]]
+keys = "user:{{id:int}}"
+role = "cache"
+origin = "users"
+query = "SELECT name FROM users WHERE id = :id"
+shape = "raw"
+"#,
+        mariadb.url()
+    );
+    let sidecar = start(&redis.url(), &more).await;
+    let keys = ["user:7", "user:8", "user:7 OR 1=1"].map(str::to_owned);
+    assert_eq!(ask_all(sidecar.addr(), 1, &gets(keys)).await, [bulk("Ada"), b"$-1\r\n".to_vec(), b"$-1\r\n".to_vec()]);
+    redis.kill().await;
+    assert_eq!(ask_all(sidecar.addr(), 1, &gets(["user:7".to_owned()])).await, [bulk("Ada")]);
 }

@@ -165,7 +165,7 @@ async fn odd_but_proper_requests_are_answered_as_redis_answers_them() {
 async fn commands_that_give_a_connection_a_state_are_refused_and_never_acknowledged() {
     let (redis, _origin, sidecar) = stage().await;
     let mut client = HostileClient::connect(sidecar.addr()).await;
-    let refused: [&[&str]; 18] = [
+    let refused: [&[&str]; 21] = [
         &["MULTI"],
         &["EXEC"],
         &["WATCH", "page:1"],
@@ -176,6 +176,9 @@ async fn commands_that_give_a_connection_a_state_are_refused_and_never_acknowled
         &["SELECT", "1"],
         &["BLPOP", "queue", "0"],
         &["CLIENT", "REPLY", "OFF"],
+        &["CLIENT", "KILL", "ID", "3"],
+        &["CLIENT", "LIST"],
+        &["CLIENT", "UNBLOCK", "3"],
         &["CLIENT", "TRACKING", "ON"],
         &["CLIENT", "NO-EVICT", "ON"],
         &["CLIENT", "NO-TOUCH", "ON"],

@@ -58,7 +58,8 @@ pub enum Failure {
     Shed,
     /// The origin answered with an error.
     OriginError,
-    /// The origin answered with something that does not have the route's shape.
+    /// The origin answered, but the route's statement does not fit it, or the answer does not have the route's shape: the
+    /// route is wrong, and other routes to the same origin are not concerned.
     OriginShape,
     /// The origin did not answer in time; a load changes nothing, so it counts as not having happened.
     OriginTimeout,
@@ -108,8 +109,8 @@ impl Failure {
             | Self::Unreachable
             | Self::Disconnected
             | Self::OriginError
-            | Self::OriginShape
             | Self::OriginTimeout => Evidence::Failure,
+            Self::OriginShape => Evidence::Success,
             Self::Handshake(refusal) => match refusal.health() {
                 Health::Sick => Evidence::Failure,
                 Health::Well | Health::Misconfigured => Evidence::Abandoned,

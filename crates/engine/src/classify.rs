@@ -83,6 +83,8 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
     }
     match commands::class_of(spec, command) {
         Class::Connection => Course::Here,
+        // Clients are numbered by failsoft; to Redis the same numbers are connections that everybody shares.
+        Class::Server if matches!(spec.name, "client|kill" | "client|list" | "client|unblock") => Course::Here,
         Class::Read => read(world, spec, command),
         Class::Write | Class::Script | Class::Publish => change(world, spec, command),
         Class::Server => Course::Change { route: RouteId::PLAIN, voids: voids_of_server(spec) },

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use failsoft_core::Time;
 use failsoft_core::circuit::{
     Circuit, CircuitSettings, Denial, Evidence, Gate, Override, Permit, ProbeResult, StateName, Transition,
 };
+use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -25,6 +25,8 @@ pub struct Health {
     changed: Notify,
     transitions: AtomicU64,
     opened: AtomicU64,
+    /// The last outcome that was evidence against the subject, for the log.
+    last_trouble: Mutex<&'static str>,
 }
 
 impl Health {
@@ -39,6 +41,7 @@ impl Health {
             changed: Notify::new(),
             transitions: AtomicU64::new(0),
             opened: AtomicU64::new(0),
+            last_trouble: Mutex::new("none"),
         }
     }
 
@@ -58,6 +61,15 @@ impl Health {
     /// What came of a request that had `permit`.
     pub fn handle_evidence(&self, permit: Permit, evidence: Evidence, now: Time) {
         self.with_circuit(|circuit| circuit.handle_evidence(permit, evidence, now));
+    }
+
+    /// Like [`handle_evidence`](Self::handle_evidence), remembering which outcome it was.
+    pub fn handle_outcome(&self, permit: Permit, outcome: Outcome, now: Time) {
+        let evidence = outcome.evidence();
+        if evidence == Evidence::Failure {
+            *self.last_trouble.lock() = outcome.reason();
+        }
+        self.handle_evidence(permit, evidence, now);
     }
 
     /// `count` requests of one epoch were answered, `slow` of them slowly.
@@ -129,7 +141,10 @@ impl Health {
     fn log(&self, transition: &Transition) {
         let Transition { from, to, reason, epoch, .. } = transition;
         match to {
-            StateName::Open => tracing::warn!(subject = %self.subject, %from, %to, %reason, epoch, "circuit opened"),
+            StateName::Open => {
+                let last = *self.last_trouble.lock();
+                tracing::warn!(subject = %self.subject, %from, %to, %reason, last, epoch, "circuit opened");
+            }
             StateName::Closed | StateName::HalfOpen | StateName::Ramp => {
                 tracing::info!(subject = %self.subject, %from, %to, %reason, epoch, "circuit changed");
             }

@@ -17,7 +17,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Redis' bounds on what a client may send.
+    /// Bounds on what a client may send: Redis' own, but for the number of arguments, of which Redis 7 allows more.
     pub const REQUESTS: Self = Self { max_bulk: 512 << 20, max_elements: 1 << 20, max_depth: 64, max_line: 64 << 10 };
 
     /// Bounds that no honest server exceeds: a `KEYS *` may well have more than a million elements, but no line of a reply

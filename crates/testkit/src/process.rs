@@ -185,7 +185,7 @@ impl Process {
         Exit { status, log: self.log() }
     }
 
-    /// Lowers the number of file descriptors it may have open (FAULTS: descriptor exhaustion).
+    /// Lowers the number of file descriptors it may have open.
     #[cfg(target_os = "linux")]
     pub(crate) fn limit_files(&self, most: u64) {
         use rustix::process::{Resource, Rlimit, prlimit};

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 /// What `failsoft check` was asked.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code: 0 nothing found, 1 something found (a warning counts), 2 the file cannot be read.")]
 pub(crate) struct CheckArgs {
     /// The settings file
     #[arg(short, long, value_name = "FILE", default_value = "failsoft.toml")]

@@ -148,7 +148,12 @@ impl Link {
         let outcome = Outcome::Silent(Silence::Timeout);
         for (sink, permit) in overdue {
             self.stats.silences.increment(Silence::Timeout.name());
-            self.health.handle_evidence(permit, evidence, now);
+            match evidence {
+                Evidence::Failure => self.health.handle_outcome(permit, outcome, now),
+                Evidence::Success | Evidence::Slow | Evidence::Abandoned => {
+                    self.health.handle_evidence(permit, evidence, now);
+                }
+            }
             sink.to.deliver(sink.ticket, outcome, &[], now);
             sink.to.wake();
         }
@@ -162,7 +167,7 @@ impl Link {
                 self.stats.silences.increment(silence.name());
             }
             if let Some(Sink { to, ticket }) = pending.sink {
-                self.health.handle_evidence(pending.permit, outcome.evidence(), now);
+                self.health.handle_outcome(pending.permit, outcome, now);
                 to.deliver(ticket, outcome, &[], now);
                 to.wake();
             }

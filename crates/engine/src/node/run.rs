@@ -52,7 +52,7 @@ impl<'l> Run<'l> {
         let outcome = outcome_of(reply);
         if let Outcome::Refused(refusal) = outcome {
             self.link.stats.refusals.increment(refusal.name());
-            self.link.health.handle_evidence(pending.permit, outcome.evidence(), self.now);
+            self.link.health.handle_outcome(pending.permit, outcome, self.now);
         } else {
             let slow = self.is_slow(pending.received, took);
             self.count(pending.permit, slow);

@@ -94,7 +94,8 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
             Err(unreadable(&file_name, "there is no such file", "name the settings file with -c"))
         }
         Err(error) => {
-            Err(unreadable(&file_name, &format!("the file cannot be read: {error}"), "look at its permissions"))
+            let hint = if path.is_dir() { "name a file, not a folder" } else { "look at its permissions" };
+            Err(unreadable(&file_name, &format!("the file cannot be read: {error}"), hint))
         }
     }
 }

@@ -46,7 +46,8 @@ pub(crate) struct WrittenRedis {
     /// How long a connection may take to come about.
     #[schemars(extend("x-min" = "5ms", "x-max" = "1m"))]
     connect_timeout: WrittenDuration,
-    /// The largest value that is taken from a node; a larger one counts as a failure.
+    /// The largest value that is taken from a node, where a larger one counts as a failure, and the largest that a client
+    /// may send, where a larger one closes the client.
     #[schemars(extend("x-min" = "1KiB", "x-max" = "512MiB"))]
     max_value: WrittenSize,
     /// Connections per worker thread and node.
@@ -57,10 +58,12 @@ pub(crate) struct WrittenRedis {
     max_pending: u32,
     /// What a cache read gets when Redis refuses failsoft's own credentials.
     auth_failure: AuthFailure,
-    /// How often a node whose circuit is open is asked whether it is back.
+    /// How often a node whose circuit is closed is looked at in the background. One whose circuit is not closed is looked
+    /// at about four times a second, or this often where that is more.
     #[schemars(extend("x-min" = "10ms", "x-max" = "1m"))]
     probe_interval: WrittenDuration,
-    /// The key a probe reads, because a node that answers PING may still not answer reads. It need not exist.
+    /// The key a probe reads and, on the primary, overwrites with a life of one minute, because a node that answers PING
+    /// may still not answer reads. Give it a name that nobody else uses, and failsoft's user the right to write it.
     #[schemars(length(min = 1, max = 512))]
     probe_key: String,
 }

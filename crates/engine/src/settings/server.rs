@@ -27,7 +27,8 @@ pub(crate) struct WrittenServer {
     /// Client connections at the same time; the next one is refused with an error.
     #[schemars(extend("x-restart" = true), range(min = 1, max = 1_000_000))]
     max_clients: u32,
-    /// Bytes of one client's requests that may wait to be understood; a client that sends more is closed.
+    /// Bytes of one client's requests that may wait to be understood; a client that sends more is closed, so no command can
+    /// be larger. Redis' own bound is the default; memory grows with what has arrived.
     #[schemars(extend("x-restart" = true, "x-min" = "4KiB", "x-max" = "1GiB"))]
     max_query_buffer: WrittenSize,
     /// Bytes of replies that may wait for one client to read them; a client that lets more pile up is closed.
@@ -46,7 +47,7 @@ impl Default for WrittenServer {
             threads: 0,
             drain: WrittenDuration::secs(10),
             max_clients: 10_000,
-            max_query_buffer: WrittenSize::mib(64),
+            max_query_buffer: WrittenSize::mib(1024),
             max_output_buffer: WrittenSize::mib(64),
             allow_non_loopback: false,
         }

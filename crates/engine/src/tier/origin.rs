@@ -377,7 +377,7 @@ impl Landing {
     fn land(&mut self, loaded: &Loaded) {
         if let Some(permit) = self.permit.take() {
             let now = self.tier.clock.now();
-            self.tier.health.handle_evidence(permit, loaded.outcome.evidence(), now);
+            self.tier.health.handle_outcome(permit, loaded.outcome, now);
             self.tier.land(self.flight, loaded);
         }
         if let Some(leader) = self.leader.take() {
@@ -401,9 +401,11 @@ fn failed(failure: Failure, obtained: Time) -> Loaded {
 fn failure_of(error: &OriginError) -> Failure {
     match error {
         OriginError::Timeout(_) => Failure::OriginTimeout,
-        OriginError::Shape(_) | OriginError::TooLarge { .. } => Failure::OriginShape,
+        OriginError::TooLarge { .. } => Failure::OriginShape,
+        error if error.is_misconfigured() => Failure::OriginShape,
         OriginError::Address(_)
         | OriginError::OtherKind(_)
+        | OriginError::Shape(_)
         | OriginError::Connect(_)
         | OriginError::Lost
         | OriginError::Query(_)
@@ -414,7 +416,7 @@ fn failure_of(error: &OriginError) -> Failure {
 
 fn load_result(outcome: Outcome) -> LoadResult {
     match outcome {
-        Outcome::Hit | Outcome::Miss(_) => LoadResult::Answered,
+        Outcome::Hit | Outcome::Miss(_) | Outcome::Failed(Failure::OriginShape) => LoadResult::Answered,
         Outcome::Failed(Failure::OriginTimeout) => LoadResult::TimedOut,
         Outcome::Failed(_) | Outcome::Refused(_) | Outcome::Silent(_) => LoadResult::Failed,
     }

@@ -65,6 +65,9 @@ impl Greeting {
         if database == self.database.to_string().as_bytes() {
             return encode::simple(out, "OK");
         }
+        if !database.iter().all(u8::is_ascii_digit) || database.is_empty() {
+            return encode::error(out, "ERR value is not an integer or out of range");
+        }
         let own = self.database;
         encode::error(out, &format!("ERR failsoft serves database {own} only: it is named in its settings"));
     }
@@ -78,10 +81,14 @@ impl Greeting {
         };
         let mut options = command.args().skip(2);
         while let Some(option) = options.next() {
-            if option.eq_ignore_ascii_case(b"SETNAME") {
-                self.name = options.next().unwrap_or_default().to_vec();
-            } else {
-                return refuse(b"HELLO AUTH", out);
+            match (option.to_ascii_uppercase().as_slice(), options.next()) {
+                (b"AUTH", _) => return refuse(b"HELLO AUTH", out),
+                (b"SETNAME", Some(name)) if is_client_name(name) => self.name = name.to_vec(),
+                (b"SETNAME", Some(_)) => return encode::error(out, BAD_CLIENT_NAME),
+                (other, _) => {
+                    let option = String::from_utf8_lossy(other);
+                    return encode::error(out, &format!("ERR Syntax error in HELLO option '{option}'"));
+                }
             }
         }
         self.protocol = protocol;
@@ -120,19 +127,25 @@ impl Greeting {
     }
 
     fn set_name(&mut self, name: &[u8], out: &mut Vec<u8>) {
-        if name.iter().any(|byte| !(b'!'..=b'~').contains(byte)) {
-            let text = "ERR Client names cannot contain spaces, newlines or special characters.";
-            return encode::error(out, text);
+        if !is_client_name(name) {
+            return encode::error(out, BAD_CLIENT_NAME);
         }
         self.name = name.to_vec();
         encode::simple(out, "OK");
     }
 }
 
+const BAD_CLIENT_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
+
+fn is_client_name(name: &[u8]) -> bool {
+    name.iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
+
 fn ping(command: &Command<'_>, out: &mut Vec<u8>) {
-    match command.get(1) {
-        None => encode::simple(out, "PONG"),
-        Some(message) => encode::bulk(out, message),
+    match (command.get(1), command.get(2)) {
+        (None, _) => encode::simple(out, "PONG"),
+        (Some(message), None) => encode::bulk(out, message),
+        (Some(_), Some(_)) => encode::error(out, "ERR wrong number of arguments for 'ping' command"),
     }
 }
 
@@ -140,6 +153,6 @@ fn refuse(name: &[u8], out: &mut Vec<u8>) {
     let name = String::from_utf8_lossy(name);
     encode::error(
         out,
-        &format!("ERR '{name}' is not supported by failsoft yet: it would give a shared connection a state"),
+        &format!("ERR '{name}' is not supported by failsoft yet: it is about a connection that clients share"),
     );
 }
