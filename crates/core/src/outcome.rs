@@ -61,6 +61,9 @@ pub enum Failure {
     /// The origin answered, but the route's statement does not fit it, or the answer does not have the route's shape: the
     /// route is wrong, and other routes to the same origin are not concerned.
     OriginShape,
+    /// The origin answered that it will not serve this request (an HTTP status of the caller's fault, data that the
+    /// statement cannot work on): another request may well be served.
+    OriginRefused,
     /// The origin did not answer in time; a load changes nothing, so it counts as not having happened.
     OriginTimeout,
     /// The deadline was spent before the tier could be asked.
@@ -95,6 +98,7 @@ impl Failure {
             Self::Shed => "shed",
             Self::OriginError => "origin_error",
             Self::OriginShape => "origin_shape",
+            Self::OriginRefused => "origin_refused",
             Self::OriginTimeout => "origin_timeout",
             Self::DeadlineSpent => "deadline_spent",
             Self::ShuttingDown => "shutting_down",
@@ -110,7 +114,7 @@ impl Failure {
             | Self::Disconnected
             | Self::OriginError
             | Self::OriginTimeout => Evidence::Failure,
-            Self::OriginShape => Evidence::Success,
+            Self::OriginShape | Self::OriginRefused => Evidence::Success,
             Self::Handshake(refusal) => match refusal.health() {
                 Health::Sick => Evidence::Failure,
                 Health::Well | Health::Misconfigured => Evidence::Abandoned,

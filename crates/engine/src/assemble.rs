@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use failsoft_core::circuit::CircuitSettings;
 use failsoft_core::guard::GuardSettings;
-use failsoft_core::plan::{AuthPolicy, Bounds, Intent, Plan};
+use failsoft_core::plan::{AuthPolicy, Bounds, Intent, Plan, Voice};
 use failsoft_core::role::Role;
 use failsoft_core::route_table::RouteTable;
 use failsoft_core::{Tier, TierSet, pattern};
@@ -238,6 +238,7 @@ fn route(
         through: Plan::new(role, Intent::Read, tiers, bounds),
         nodes: Plan::new(role, Intent::Read, nodes, bounds),
         write: Plan::new(role, Intent::Write, tiers, bounds),
+        script: Plan { voice: Voice::Redis, ..Plan::new(role, Intent::Write, tiers, bounds) },
         source,
         default: written.default_value().cloned(),
         ttl: written.ttl(),
@@ -273,6 +274,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         through: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
         nodes: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
         write: Plan::new(role, Intent::Write, TierSet::EMPTY, bounds),
+        script: Plan::new(role, Intent::Write, TierSet::EMPTY, bounds),
         source: None,
         default: None,
         ttl: Duration::ZERO,

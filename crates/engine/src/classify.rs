@@ -36,6 +36,8 @@ pub enum Course {
         route: RouteId,
         /// Whose copies it makes void.
         voids: Voids,
+        /// Which of the route's plans it follows.
+        way: Way,
     },
 }
 
@@ -76,7 +78,11 @@ pub enum Voids {
 pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
     let name = command.at(0).unwrap_or_default();
     let Some(spec) = commands::lookup(name, command.at(1)) else {
-        return Course::Unjudged(Unjudged::Unknown);
+        return match commands::lookup(name, None) {
+            // A subcommand of a newer server: what it does to its connection it would do to everybody's.
+            Some(container) if container.class == Class::Connection => Course::Here,
+            Some(_) | None => Course::Unjudged(Unjudged::Unknown),
+        };
     };
     if !commands::arity_ok(spec, command.count()) {
         return Course::Unjudged(Unjudged::Arity(spec));
@@ -86,8 +92,9 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
         // Clients are numbered by failsoft; to Redis the same numbers are connections that everybody shares.
         Class::Server if matches!(spec.name, "client|kill" | "client|list" | "client|unblock") => Course::Here,
         Class::Read => read(world, spec, command),
-        Class::Write | Class::Script | Class::Publish => change(world, spec, command),
-        Class::Server => Course::Change { route: RouteId::PLAIN, voids: voids_of_server(spec) },
+        Class::Write | Class::Publish => change(world, spec, command, Way::Write),
+        Class::Script => change(world, spec, command, Way::Script),
+        Class::Server => Course::Change { route: RouteId::PLAIN, voids: voids_of_server(spec), way: Way::Write },
         class @ (Class::Transaction | Class::PubSub | Class::Blocking | Class::Monitor) => Course::Refused(class),
     }
 }
@@ -136,7 +143,7 @@ fn read_many<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> 
     }
 }
 
-fn change<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A) -> Course {
+fn change<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A, way: Way) -> Course {
     let mut route = RouteId::PLAIN;
     let mut voids = Voids::Nothing;
     for position in commands::keys(spec, command) {
@@ -148,7 +155,7 @@ fn change<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A
             voids = Voids::Keys(spec);
         }
     }
-    Course::Change { route, voids }
+    Course::Change { route, voids, way }
 }
 
 fn voids_of_server(spec: &Spec) -> Voids {

@@ -1,10 +1,10 @@
 //! The engine: one world, the settings it came from, and the tasks that keep it true.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::assemble::{AssembleError, Before, Ground, assemble};
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::world::World;
 pub struct Engine {
     ground: Ground,
     world: ArcSwap<World>,
-    generation: AtomicU64,
+    generation: watch::Sender<u64>,
     settings: Mutex<Arc<Settings>>,
 }
 
@@ -31,7 +31,7 @@ impl Engine {
         Ok(Self {
             ground,
             world: ArcSwap::from_pointee(world),
-            generation: AtomicU64::new(0),
+            generation: watch::Sender::new(0),
             settings: Mutex::new(Arc::new(settings)),
         })
     }
@@ -61,9 +61,13 @@ impl Engine {
         let is_new = |node: &&Arc<Node>| !old.nodes().any(|known| Arc::ptr_eq(known, node));
         world.nodes().filter(is_new).for_each(watch);
         self.world.store(world.clone());
+        if settings.routes() != new.routes() || settings.origins() != new.origins() {
+            // Copies may have been made the old way, or have missed writes while their route kept none.
+            world.local().clear();
+        }
         let is_gone = |origin: &&Arc<OriginTier>| !world.origins().iter().any(|kept| Arc::ptr_eq(kept, origin));
         old.origins().iter().filter(is_gone).for_each(|origin| origin.close());
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.generation.send_modify(|generation| *generation += 1);
         *settings = Arc::new(new);
         Ok(changes)
     }
@@ -76,7 +80,12 @@ impl Engine {
 
     /// How often settings have been taken up.
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        *self.generation.borrow()
+    }
+
+    /// Tells of each reload.
+    pub fn reloads(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 
     /// The settings in force.

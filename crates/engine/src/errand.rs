@@ -14,6 +14,7 @@ use crate::tier::local::{Copy, Version};
 use crate::tier::origin::Loaded;
 use crate::value::Value;
 use crate::world::{RouteId, World};
+use crate::write_back::Filling;
 
 /// A key to be loaded.
 pub struct Errand {
@@ -77,10 +78,10 @@ impl Errand {
             let copy = Copy { value: loaded.value.clone(), stamp };
             self.world.local().keep(&self.key, copy, self.version);
         }
-        if let Some(value) = &loaded.value
-            && self.world.local().is_current(self.version)
-        {
-            self.world.write_back().offer(self.world.primary(), self.worker, &self.key, value, route.ttl);
+        if let Some(value) = &loaded.value {
+            let (world, key) = (self.world.clone(), self.key.clone());
+            let filling = Filling { world, worker: self.worker, key, version: self.version };
+            self.world.write_back().offer(filling, value, route.ttl);
         }
     }
 }

@@ -122,9 +122,9 @@ pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -
             let subject = Subject { route, way, verb, key: key.map(|index| words[index]), ..subject };
             Told::Walked(walk(world, &subject, conditions, None))
         }
-        Course::Change { route, .. } => {
+        Course::Change { route, way, .. } => {
             let key = spec.and_then(|spec| first_key_on(world, route, spec, words));
-            Told::Walked(walk(world, &Subject { route, key, ..subject }, conditions, None))
+            Told::Walked(walk(world, &Subject { route, key, way, ..subject }, conditions, None))
         }
         Course::ReadMany { route, verb } => {
             taken_apart(world, &Subject { route, way: Way::Nodes, ..subject }, verb, conditions)

@@ -4,8 +4,8 @@
 //! its own route. If one of them cannot be answered the whole command gets that error: an array with a hole in it
 //! would say "absent" where nobody knows.
 
-use failsoft_core::Outcome;
 use failsoft_core::outcome::MissCause;
+use failsoft_core::{Outcome, Time};
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::reply::{self, Head};
 use tokio::task::JoinSet;
@@ -46,6 +46,7 @@ pub async fn gather(
     let words = Words::of(frame);
     let keys = words.as_slices().get(1..).unwrap_or_default();
     let known = what_is_known(verb, keys.len(), asked);
+    let begun = context.now();
     let mut answers: Vec<Vec<u8>> = vec![LOST.to_vec(); keys.len()];
     let mut under_way = JoinSet::new();
     for (index, (key, known)) in keys.iter().zip(known).enumerate() {
@@ -54,11 +55,11 @@ pub async fn gather(
             // MGET answers nil for a hash that is there, too; no load would make a string of it.
             Known::Asked(Outcome::Miss(_), reply) if makes_hashes(context, key) => answers[index] = reply,
             Known::Asked(outcome, reply) => {
-                let job = job(context, verb.single(), key, protocol);
+                let job = job(context, verb.single(), key, protocol, begun);
                 let job = job.having_asked(&context.world, outcome, reply, context.now());
                 spawn(&mut under_way, context, job, index);
             }
-            Known::Nothing => spawn(&mut under_way, context, job(context, verb.single(), key, protocol), index),
+            Known::Nothing => spawn(&mut under_way, context, job(context, verb.single(), key, protocol, begun), index),
         }
         if under_way.len() >= AT_ONCE {
             collect_one(&mut under_way, &mut answers).await;
@@ -100,7 +101,7 @@ fn makes_hashes(context: &Context, key: &[u8]) -> bool {
     world.route(world.route_of(key)).source.as_ref().is_some_and(|source| source.query.shape() == Shape::Hash)
 }
 
-fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol) -> Job {
+fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol, begun: Time) -> Job {
     let name: &[u8] = if verb == Verb::Exists { b"EXISTS" } else { b"GET" };
     let mut frame = Vec::new();
     encode::command(&mut frame, [name, key]);
@@ -114,7 +115,7 @@ fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol) -> Job {
         protocol,
         stand_in: None,
     };
-    Job::new(&context.world, matter, frame, context.now())
+    Job::new(&context.world, matter, frame, begun)
 }
 
 async fn collect_one(under_way: &mut JoinSet<(usize, Vec<u8>)>, answers: &mut [Vec<u8>]) {

@@ -17,6 +17,7 @@ use failsoft_resp::encode::{self, Protocol};
 
 use crate::apology::{Code, apologise};
 use crate::clock::dice;
+use crate::node::Author;
 use crate::route::{Route, Way};
 use crate::stand_in::StandIn;
 use crate::tier::local::{Copy, Version};
@@ -50,6 +51,7 @@ pub struct Job {
     frame: Vec<u8>,
     version: Option<Version>,
     begun: Time,
+    asked: Option<Tier>,
     brought: Option<Brought>,
 }
 
@@ -121,7 +123,15 @@ impl Job {
         let route = world.route(matter.route);
         let key = &frame[matter.key.start as usize..matter.key.end as usize];
         let version = (matter.verb.is_some() && route.keeps_local()).then(|| world.local().version(key));
-        Self { request: Request::new(route.plan(matter.way), now), matter, frame, version, begun: now, brought: None }
+        Self {
+            request: Request::new(route.plan(matter.way), now),
+            matter,
+            frame,
+            version,
+            begun: now,
+            asked: None,
+            brought: None,
+        }
     }
 
     /// What the request is about.
@@ -132,6 +142,14 @@ impl Job {
     /// The command's bytes.
     pub fn frame(&self) -> &[u8] {
         &self.frame
+    }
+
+    /// Whose words an error reply would be.
+    pub fn author(&self) -> Author {
+        match self.matter.way {
+            Way::Through | Way::Nodes | Way::Write => Author::Node,
+            Way::Script => Author::Caller,
+        }
     }
 
     /// The command's bytes, to be used again for another.
@@ -158,7 +176,10 @@ impl Job {
                 }
                 Step::Ask(ask) => match self.recall(world, route, ask, now) {
                     Some(outcome) => self.tell(world, plan, outcome, now),
-                    None => return Progress::Ask(ask),
+                    None => {
+                        self.asked = Some(ask.tier);
+                        return Progress::Ask(ask);
+                    }
                 },
             }
         }
@@ -167,8 +188,12 @@ impl Job {
     /// Brings what came back from a node, and goes on.
     pub fn handle_reply(&mut self, world: &World, outcome: Outcome, reply: &[u8], now: Time) -> Progress {
         let outcome = self.matter.verb.map_or(outcome, |verb| verb.judge(outcome, reply));
-        if outcome == Outcome::Hit {
-            self.learn(world, reply, now);
+        if self.asked == Some(Tier::Primary) {
+            match outcome {
+                Outcome::Hit => self.learn(world, reply, now),
+                Outcome::Miss(_) => self.unlearn(world),
+                Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => {}
+            }
         }
         self.tell(world, world.route(self.matter.route).plan(self.matter.way), outcome, now);
         self.advance(world, now)
@@ -289,7 +314,16 @@ impl Job {
         }
     }
 
-    /// Keeps a copy of a value that passes by.
+    /// What the primary does not have must not be answered from a copy later. Where an origin makes the values a copy
+    /// stays, to rescue a read whose load then fails.
+    fn unlearn(&self, world: &World) {
+        let route = world.route(self.matter.route);
+        if self.version.is_some() && route.source.is_none() {
+            world.local().invalidate(self.key());
+        }
+    }
+
+    /// Keeps a copy of a value that the primary gave. A replica's may be older than a write that has passed since.
     fn learn(&self, world: &World, reply: &[u8], now: Time) {
         let (Some(version), Some(verb)) = (self.version, self.matter.verb) else {
             return;

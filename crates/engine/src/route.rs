@@ -25,6 +25,8 @@ pub struct Route {
     pub nodes: Plan,
     /// How a write goes.
     pub write: Plan,
+    /// How a script goes.
+    pub script: Plan,
     /// Where values are made.
     pub source: Option<Source>,
     /// What is served when all else has failed.
@@ -56,6 +58,9 @@ pub enum Way {
     Nodes,
     /// Anything else: asked of the primary, once.
     Write,
+    /// As [`Write`](Self::Write), but what an error reply means only its author knows: a script, or a command that is not
+    /// in the table. It is passed on as it is, and says nothing about the node.
+    Script,
 }
 
 impl Route {
@@ -65,6 +70,7 @@ impl Route {
             Way::Through => &self.through,
             Way::Nodes => &self.nodes,
             Way::Write => &self.write,
+            Way::Script => &self.script,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use failsoft_core::Tier;
 use failsoft_core::Time;
+use failsoft_core::circuit::Evidence;
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Ask, Ending};
 use tokio::time::sleep_until;
@@ -63,6 +64,18 @@ impl Context {
         }
     }
 
+    /// Gives back the leave that `job` has been given for a step that will not be taken.
+    pub fn give_back(&self, job: &Job, progress: Progress, now: Time) {
+        let Progress::Ask(ask) = progress else {
+            return;
+        };
+        let health = match (ask.tier, &self.world.route(job.matter().route).source) {
+            (Tier::Origin, Some(source)) => source.origin.health(),
+            _ => self.node(ask).health().as_ref(),
+        };
+        health.handle_evidence(ask.grant.permit, Evidence::Abandoned, now);
+    }
+
     /// The node that `ask` is for.
     pub fn node(&self, ask: Ask) -> &Arc<Node> {
         match ask.tier {
@@ -74,7 +87,7 @@ impl Context {
     async fn ask_node(&self, node: &Node, job: &Job, ask: Ask) -> Delivered {
         let (sink, delivered) = waiter();
         let (permit, protocol) = (ask.grant.permit, job.matter().protocol);
-        let question = Question { sink, permit, by: ask.by, asked: self.clock.now(), protocol };
+        let question = Question { sink, permit, by: ask.by, asked: self.clock.now(), protocol, author: job.author() };
         match node.ask(self.worker, job.frame(), question) {
             Ok(()) => delivered.await,
             Err(failure) => not_sent(failure),

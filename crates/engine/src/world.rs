@@ -140,7 +140,7 @@ impl World {
     /// A write to `key` passes: copies of it are void.
     pub fn invalidate(&self, key: &[u8]) {
         let route = self.route(self.route_of(key));
-        if route.keeps_local() {
+        if route.keeps_local() || route.source.is_some() {
             self.parts.local.invalidate(key);
         }
         if let Some(source) = &route.source {

@@ -15,10 +15,12 @@ use failsoft_core::{Outcome, Time};
 use failsoft_resp::encode::{self, Protocol};
 
 use crate::clock::dice;
-use crate::delivery::{Deliver, Sink};
-use crate::node::{Node, Question};
+use crate::delivery::{Deliver, Sink, waiter};
+use crate::node::{Author, Node, Question};
 use crate::telemetry::counter::{Counter, CounterMap};
+use crate::tier::local::Version;
 use crate::value::Value;
+use crate::world::World;
 
 /// Fills a hash in one step; a plain HSET could mix two versions of a row.
 const FILL_HASH: &[u8] = b"if redis.call('EXISTS',KEYS[1])==0 then \
@@ -41,6 +43,24 @@ pub struct WriteBackStats {
     pub dropped: CounterMap,
 }
 
+/// A key to be filled, and the version under which its value was asked for.
+pub struct Filling {
+    /// Whose primary is filled.
+    pub world: Arc<World>,
+    /// On whose connection.
+    pub worker: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Its version.
+    pub version: Version,
+}
+
+/// One write-back under way.
+struct Entry {
+    ledger: Arc<Ledger>,
+    filling: Filling,
+}
+
 #[derive(Default)]
 struct Ledger {
     outstanding: AtomicUsize,
@@ -53,36 +73,33 @@ impl WriteBack {
         Self { bound, jitter, ledger: Arc::new(Ledger::default()) }
     }
 
-    /// Writes `value` back if that is possible now.
-    pub fn offer(&self, primary: &Node, worker: usize, key: &[u8], value: &Value, ttl: Duration) {
-        if let Err(reason) = self.send(primary, worker, key, value, ttl) {
+    /// Writes `value` back, if that is possible now and no write to its key has passed since it was asked for.
+    pub fn offer(&self, filling: Filling, value: &Value, ttl: Duration) {
+        if let Err(reason) = self.send(filling, value, ttl) {
             self.ledger.stats.dropped.increment(reason);
         }
     }
 
-    fn send(
-        &self,
-        primary: &Node,
-        worker: usize,
-        key: &[u8],
-        value: &Value,
-        ttl: Duration,
-    ) -> Result<(), &'static str> {
+    fn send(&self, filling: Filling, value: &Value, ttl: Duration) -> Result<(), &'static str> {
+        if !filling.is_current() {
+            return Err("invalidated");
+        }
+        let primary = filling.world.primary().clone();
         let asked = primary.health().now();
-        let permit = leave(primary, asked).ok_or("circuit_open")?;
+        let permit = leave(&primary, asked).ok_or("circuit_open")?;
         if self.ledger.outstanding.fetch_add(1, Ordering::AcqRel) >= self.bound {
             self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
             return Err("queue_full");
         }
         let by = asked + primary.options().timeout;
-        let sink = Sink { to: self.ledger.clone(), ticket: 0 };
-        let frame = fill(key, value, self.spread(ttl));
-        primary.ask(worker, &frame, Question { sink, permit, by, asked, protocol: Protocol::Resp2 }).map_err(
-            |failure| {
-                self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
-                failure.name()
-            },
-        )
+        let frame = fill(&filling.key, value, self.spread(ttl));
+        let worker = filling.worker;
+        let sink = Sink { to: Arc::new(Entry { ledger: self.ledger.clone(), filling }), ticket: 0 };
+        let question = Question { sink, permit, by, asked, protocol: Protocol::Resp2, author: Author::Node };
+        primary.ask(worker, &frame, question).map_err(|failure| {
+            self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
+            failure.name()
+        })
     }
 
     fn spread(&self, ttl: Duration) -> Duration {
@@ -101,18 +118,45 @@ impl WriteBack {
     }
 }
 
-impl Deliver for Ledger {
-    fn deliver(&self, _ticket: u64, outcome: Outcome, _reply: &[u8], _now: Time) {
-        self.outstanding.fetch_sub(1, Ordering::AcqRel);
+impl Deliver for Entry {
+    fn deliver(&self, _ticket: u64, outcome: Outcome, reply: &[u8], _now: Time) {
+        self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
         match outcome {
-            Outcome::Hit | Outcome::Miss(_) => self.stats.written.increment(),
+            Outcome::Hit | Outcome::Miss(_) => self.ledger.stats.written.increment(),
             Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => {
-                self.stats.dropped.increment(outcome.reason());
+                self.ledger.stats.dropped.increment(outcome.reason());
             }
+        }
+        let has_filled = matches!(reply, b"+OK\r\n" | b":1\r\n");
+        if has_filled && !self.filling.is_current() {
+            self.filling.take_back();
         }
     }
 
     fn wake(&self) {}
+}
+
+impl Filling {
+    fn is_current(&self) -> bool {
+        self.world.local().is_current(self.version)
+    }
+
+    /// A write has overtaken this one on another connection: what was filled in may be older. Deleting it may be once too
+    /// often, which costs a load; leaving it would serve an old value for a whole time to live.
+    fn take_back(&self) {
+        let primary = self.world.primary();
+        let asked = primary.health().now();
+        let Some(permit) = leave(primary, asked) else {
+            return;
+        };
+        let mut frame = Vec::new();
+        encode::command(&mut frame, [&b"DEL"[..], &self.key]);
+        let (sink, _nobody_waits) = waiter();
+        let by = asked + primary.options().timeout;
+        let question = Question { sink, permit, by, asked, protocol: Protocol::Resp2, author: Author::Node };
+        // The circuit has been told if it could not be sent.
+        let _ = primary.ask(self.worker, &frame, question);
+    }
 }
 
 /// The half-open state's one probe is for somebody who waits for an answer.

@@ -12,6 +12,7 @@
 //! the task's timer fires often enough to notice how late it comes; that much is taken off what the node is charged with,
 //! and what has arrived meanwhile is read before anybody is told that nothing came.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use super::handshake;
 use super::link::{Link, Nobody, while_down};
 use super::pending::{Pending, Phase, Queue, Unsolicited};
 use super::run::Run;
+use super::{Author, Question};
 use crate::clock::dice;
 use crate::delivery::Sink;
 use crate::socket::read_now;
@@ -63,7 +65,7 @@ pub(super) async fn drive(link: Arc<Link>) {
 async fn keep_connected(link: &Arc<Link>) {
     let mut backoff = Backoff::default();
     loop {
-        match handshake::connect(&link.options, link.protocol).await {
+        match connect(link).await {
             Ok(stream) => {
                 backoff.handle_success();
                 link.handle_up();
@@ -77,6 +79,17 @@ async fn keep_connected(link: &Arc<Link>) {
             }
         }
         await_leave(link).await;
+    }
+}
+
+/// Connects; whoever waits for it does not wait beyond his own time.
+async fn connect(link: &Link) -> Result<TcpStream, Failure> {
+    let mut connecting = pin!(handshake::connect(&link.options, link.protocol));
+    loop {
+        tokio::select! {
+            connected = &mut connecting => return connected,
+            () = sleep(HEARTBEAT) => link.handle_waited_in_vain(link.clock.now()),
+        }
     }
 }
 
@@ -335,6 +348,8 @@ impl<'l> Connection<'l> {
         let mut frame = Vec::new();
         encode::command(&mut frame, [&b"PING"[..]]);
         let sink = Sink { to: Arc::new(Nobody), ticket: 0 };
-        self.link.queue.lock().push(&frame, sink, permit, now, now + self.link.options.timeout);
+        let by = now + self.link.options.timeout;
+        let (protocol, author) = (self.link.protocol, Author::Node);
+        self.link.queue.lock().push(&frame, Question { sink, permit, by, asked: now, protocol, author });
     }
 }

@@ -100,7 +100,7 @@ impl Link {
             return Err(Failure::QueueFull);
         }
         let was_idle = queue.outbox.is_empty();
-        queue.push(frame, ask.sink, ask.permit, ask.asked, ask.by);
+        queue.push(frame, ask);
         drop(queue);
         if was_idle {
             self.work.notify_one();
@@ -123,6 +123,19 @@ impl Link {
             self.health.handle_probe(ProbeResult::Failed, self.clock.now());
         }
         self.finish(waiting, |_| Outcome::Failed(failure));
+    }
+
+    /// Somebody's time is up before the connection is there: everybody who waits for it is turned away, and nobody else
+    /// is let in until it is.
+    pub(super) fn handle_waited_in_vain(&self, now: Time) {
+        let waiting = {
+            let mut queue = self.queue.lock();
+            if queue.earliest() > now {
+                return;
+            }
+            queue.take_all(Phase::Down(Failure::ConnectTimeout))
+        };
+        self.finish(waiting, |_| Outcome::Failed(Failure::ConnectTimeout));
     }
 
     /// The connection is gone. What had begun to be written by `written` may have happened.

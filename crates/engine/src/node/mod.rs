@@ -188,4 +188,15 @@ pub struct Question {
     pub asked: Time,
     /// In which protocol the answer is to come.
     pub protocol: Protocol,
+    /// Whose words an error reply would be.
+    pub author: Author,
+}
+
+/// Whose words an error reply is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// The node's: they say how it is.
+    Node,
+    /// A script's, or an unknown command's: any client can make them say anything.
+    Caller,
 }

@@ -11,6 +11,7 @@ use failsoft_core::Time;
 use failsoft_core::circuit::Permit;
 use failsoft_core::outcome::Failure;
 
+use super::{Author, Question};
 use crate::delivery::Sink;
 
 /// A request that has been accepted and not been answered.
@@ -25,6 +26,8 @@ pub(super) struct Pending {
     pub(super) by: Time,
     /// Where its first byte is in the stream of this connection.
     pub(super) start: u64,
+    /// Whose words an error reply would be.
+    pub(super) author: Author,
     /// Bytes that the node had sent on this connection when it was asked.
     pub(super) received: u64,
 }
@@ -91,12 +94,13 @@ impl Queue {
     }
 
     /// Adds a request whose frame is `frame`.
-    pub(super) fn push(&mut self, frame: &[u8], sink: Sink, permit: Permit, asked: Time, by: Time) {
+    pub(super) fn push(&mut self, frame: &[u8], ask: Question) {
+        let Question { sink, permit, by, asked, protocol: _, author } = ask;
         let start = self.accepted;
         self.accepted += frame.len() as u64;
         self.outbox.extend_from_slice(frame);
         self.earliest = self.earliest.min(by);
-        self.entries.push_back(Pending { sink: Some(sink), permit, asked, by, start, received: self.received });
+        self.entries.push_back(Pending { sink: Some(sink), permit, asked, by, start, author, received: self.received });
     }
 
     /// Takes the first `count` places into `taken`, if as many requests had been written by `written`.

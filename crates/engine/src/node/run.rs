@@ -12,6 +12,7 @@ use failsoft_core::refusal::Refusal;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::reply::{Head, head};
 
+use super::Author;
 use super::link::Link;
 use super::pending::Pending;
 use crate::delivery::Sink;
@@ -52,7 +53,10 @@ impl<'l> Run<'l> {
         let outcome = outcome_of(reply);
         if let Outcome::Refused(refusal) = outcome {
             self.link.stats.refusals.increment(refusal.name());
-            self.link.health.handle_outcome(pending.permit, outcome, self.now);
+            match pending.author {
+                Author::Node => self.link.health.handle_outcome(pending.permit, outcome, self.now),
+                Author::Caller => self.link.health.handle_evidence(pending.permit, Evidence::Success, self.now),
+            }
         } else {
             let slow = self.is_slow(pending.received, took);
             self.count(pending.permit, slow);

@@ -24,7 +24,7 @@ use tokio::time::{sleep_until, timeout_at};
 use crate::clock::Clock;
 use crate::errand::Errand;
 use crate::health::Health;
-use crate::origin::{Kind, Origin, OriginError};
+use crate::origin::{Kind, Origin, OriginError, StatementFault};
 use crate::shutdown::Shutdown;
 use crate::telemetry::counter::{Counter, CounterMap};
 use crate::telemetry::histogram::Histogram;
@@ -272,7 +272,7 @@ impl OriginTier {
 
     /// Waits for the guard's leave to begin a load.
     async fn pass_guard(self: &Arc<Self>, now: Time, by: Time) -> Result<LoadPermit, ShedReason> {
-        let (ticket, called) = {
+        let (ticket, mut called) = {
             let mut gate = self.gate.lock();
             match gate.guard.request_load(now, by) {
                 Admission::Start(permit) => return Ok(permit),
@@ -286,12 +286,16 @@ impl OriginTier {
         };
         self.start_pump();
         self.pump_wanted.notify_one();
-        match timeout_at(self.clock.instant(by), called).await {
+        match timeout_at(self.clock.instant(by), &mut called).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(ShedReason::Expired),
             Err(_) => {
                 let mut gate = self.gate.lock();
                 gate.waiting.remove(&ticket);
+                if let Ok(Ok(permit)) = called.try_recv() {
+                    // Called at the last moment: a leave that nobody takes would be lost.
+                    return Ok(permit);
+                }
                 gate.guard.handle_cancel(ticket);
                 self.pump_wanted.notify_one();
                 Err(ShedReason::Expired)
@@ -402,6 +406,10 @@ fn failure_of(error: &OriginError) -> Failure {
     match error {
         OriginError::Timeout(_) => Failure::OriginTimeout,
         OriginError::TooLarge { .. } => Failure::OriginShape,
+        OriginError::Http { status: 408 | 429 } => Failure::OriginError,
+        OriginError::Http { status: 400..500 } => Failure::OriginRefused,
+        // Class 22 of SQLSTATE: the data of this one request.
+        OriginError::Query(StatementFault::Running { code }) if code.starts_with("22") => Failure::OriginRefused,
         error if error.is_misconfigured() => Failure::OriginShape,
         OriginError::Address(_)
         | OriginError::OtherKind(_)
@@ -416,7 +424,9 @@ fn failure_of(error: &OriginError) -> Failure {
 
 fn load_result(outcome: Outcome) -> LoadResult {
     match outcome {
-        Outcome::Hit | Outcome::Miss(_) | Outcome::Failed(Failure::OriginShape) => LoadResult::Answered,
+        Outcome::Hit | Outcome::Miss(_) | Outcome::Failed(Failure::OriginShape | Failure::OriginRefused) => {
+            LoadResult::Answered
+        }
         Outcome::Failed(Failure::OriginTimeout) => LoadResult::TimedOut,
         Outcome::Failed(_) | Outcome::Refused(_) | Outcome::Silent(_) => LoadResult::Failed,
     }

@@ -6,10 +6,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use failsoft::classify::{Course, Read, Voids, classify};
+use failsoft::classify::{Course, Read, Unjudged, Voids, classify};
 use failsoft::delivery::Sink;
 use failsoft::job::{Job, Matter, Progress};
-use failsoft::node::Question;
+use failsoft::node::{Author, Question};
 use failsoft::route::Way;
 use failsoft::runner::Context;
 use failsoft::stand_in::StandIn;
@@ -57,12 +57,18 @@ impl Dispatcher {
         match classify(&self.context.world, command) {
             Course::Here => return self.greet(command),
             Course::Refused(class) => self.refuse(command, class),
-            Course::Unjudged(_) => self.change(command, RouteId::PLAIN, Touched::Nothing, now),
+            Course::Unjudged(Unjudged::Arity(_)) => {
+                self.change(command, RouteId::PLAIN, Way::Write, Touched::Nothing, now);
+            }
+            Course::Unjudged(Unjudged::Unknown) => {
+                let touched = self.touched_by_unknown(command);
+                self.change(command, RouteId::PLAIN, Way::Script, touched, now);
+            }
             Course::Read(read) => self.read(command, read, now),
             Course::ReadMany { route, verb } => self.read_many(command, route, verb, now),
-            Course::Change { route, voids } => {
+            Course::Change { route, voids, way } => {
                 let touched = self.touched(command, voids);
-                self.change(command, route, touched, now);
+                self.change(command, route, way, touched, now);
             }
         }
         Next::Continue
@@ -112,13 +118,20 @@ impl Dispatcher {
         match job.advance(&self.context.world, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
                 let ticket = self.replies.push(Slot::AskedMany { job, verb, keys: command.len() - 1 });
-                self.ask(ticket, command.frame(), ask, now);
+                self.ask(ticket, command.frame(), ask, Author::Node, now);
             }
             Progress::Ask(_) | Progress::Wait(_) | Progress::Done(_) => {
                 let ticket = self.replies.push(Slot::Running);
                 self.replies.run_many(ticket, job, verb, None);
             }
         }
+    }
+
+    /// Any word of a command that is not known may be a key that it changes.
+    fn touched_by_unknown(&self, command: &Command<'_>) -> Touched {
+        let world = &self.context.world;
+        let routed = |word: &&[u8]| world.route(world.route_of(word)).reads_through();
+        Touched::Keys(command.args().skip(1).filter(routed).map(Box::from).collect())
     }
 
     fn touched(&self, command: &Command<'_>, voids: Voids) -> Touched {
@@ -137,10 +150,10 @@ impl Dispatcher {
         }
     }
 
-    fn change(&mut self, command: &Command<'_>, route: RouteId, touched: Touched, now: Time) {
+    fn change(&mut self, command: &Command<'_>, route: RouteId, way: Way, touched: Touched, now: Time) {
         touched.invalidate(&self.context.world);
         let (protocol, stand_in) = (self.greeting.protocol(), StandIn::of(command.arg(0)));
-        let matter = Matter { route, way: Way::Write, verb: None, key: 0..0, protocol, stand_in };
+        let matter = Matter { route, way, verb: None, key: 0..0, protocol, stand_in };
         let job = Job::new(&self.context.world, matter, Vec::new(), now);
         self.begin(job, command.frame(), touched, now);
     }
@@ -156,8 +169,9 @@ impl Dispatcher {
     fn begin(&mut self, mut job: Job, frame: &[u8], touched: Touched, now: Time) {
         match job.advance(&self.context.world, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
+                let author = job.author();
                 let ticket = self.replies.push(Slot::Asked { job, touched });
-                self.ask(ticket, frame, ask, now);
+                self.ask(ticket, frame, ask, author, now);
             }
             Progress::Done(ending) => {
                 job.finish(&self.context.world, ending, now);
@@ -172,10 +186,10 @@ impl Dispatcher {
         }
     }
 
-    fn ask(&self, ticket: u64, frame: &[u8], ask: Ask, now: Time) {
+    fn ask(&self, ticket: u64, frame: &[u8], ask: Ask, author: Author, now: Time) {
         let sink = Sink { to: self.inbox.clone(), ticket };
         let (permit, protocol) = (ask.grant.permit, self.greeting.protocol());
-        let question = Question { sink, permit, by: ask.by, asked: now, protocol };
+        let question = Question { sink, permit, by: ask.by, asked: now, protocol, author };
         if let Err(failure) = self.context.node(ask).ask(self.context.worker, frame, question) {
             use failsoft::delivery::Deliver;
             self.inbox.deliver(ticket, Outcome::Failed(failure), &[], now);

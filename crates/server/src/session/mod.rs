@@ -19,6 +19,7 @@ use failsoft_core::Time;
 use failsoft_resp::{Limits, RequestScanner};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use self::dispatch::{Dispatcher, Next};
@@ -85,6 +86,8 @@ pub(crate) struct Session {
     replies: Arc<Replies>,
     dispatcher: Dispatcher,
     generation: u64,
+    /// Tells of new settings, so that an idle client does not keep an old world, with its connections, alive.
+    reloads: watch::Receiver<u64>,
     /// What has been read of a command that is not whole, or may not be dispatched yet.
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
@@ -102,6 +105,7 @@ impl Session {
         let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
         let greeting = Greeting::new(id, context.world.primary().options().database);
         Self {
+            reloads: shared.engine().reloads(),
             dispatcher: Dispatcher::new(replies.clone(), context, greeting),
             shared,
             worker,
@@ -144,6 +148,11 @@ impl Session {
             {
                 return ended;
             }
+            // What has been answered at once wakes nobody; so does a reload that came just now.
+            if self.unwritten() == 0 && self.replies.has_outgoing() || self.awaits_new_world() && backlog.requests == 0
+            {
+                continue;
+            }
             let reads = self.ending.is_none() && self.has_room(backlog);
             if let Err(ended) = self.wait(reads, shutdown).await {
                 return ended;
@@ -164,6 +173,7 @@ impl Session {
         tokio::select! {
             biased;
             () = self.replies.ready() => Ok(()),
+            _ = self.reloads.changed() => Ok(()),
             ready = self.stream.ready(interest) => match ready {
                 Ok(ready) if reads && (ready.is_readable() || ready.is_read_closed()) => {
                     if let Err(ended) = self.read() {
@@ -230,6 +240,7 @@ impl Session {
         if consumed < incoming.len() {
             self.incoming = incoming;
             self.incoming.drain(..consumed);
+            self.watch_frame();
         }
         Ok(())
     }

@@ -155,6 +155,7 @@ impl Replies {
     pub(crate) fn run(self: &Arc<Self>, ticket: u64, job: Job, progress: Progress) {
         let context = self.inner.lock().context.clone();
         if !self.fallbacks.try_enter() {
+            context.give_back(&job, progress, context.now());
             return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec());
         }
         let replies = self.clone();
@@ -208,6 +209,11 @@ impl Replies {
         let requests = inner.slots.len();
         let bytes = inner.outgoing.len() + inner.held;
         Backlog { requests, bytes, expected: bytes + requests.saturating_mul(inner.typical) }
+    }
+
+    /// Whether there is anything to write.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.inner.lock().outgoing.is_empty()
     }
 
     /// Whether more bytes have come than may wait, so that some are lost.
@@ -364,20 +370,22 @@ impl Replies {
                         inner.answer(ticket, job, ending, reply, now);
                         Errand::None
                     }
-                    Progress::Ask(_) | Progress::Wait(_) if inner.closed => Errand::None,
+                    progress @ (Progress::Ask(_) | Progress::Wait(_)) if inner.closed => {
+                        inner.context.give_back(&job, progress, now);
+                        Errand::None
+                    }
                     progress @ (Progress::Ask(_) | Progress::Wait(_)) => Errand::Run(job, progress),
                 }
             }
             Slot::AskedMany { mut job, verb, keys } => {
-                let complete = outcome == Outcome::Hit && verb.is_complete(reply, keys);
-                match job.handle_reply(&inner.context.world, outcome, reply, now) {
-                    Progress::Done(ending) if complete => {
-                        inner.answer(ticket, job, ending, reply, now);
-                        Errand::None
-                    }
-                    Progress::Done(_) | Progress::Ask(_) | Progress::Wait(_) if inner.closed => Errand::None,
-                    Progress::Done(_) | Progress::Ask(_) | Progress::Wait(_) => Errand::RunMany(job, verb, outcome),
+                if outcome == Outcome::Hit
+                    && verb.is_complete(reply, keys)
+                    && let Progress::Done(ending) = job.handle_reply(&inner.context.world, outcome, reply, now)
+                {
+                    inner.answer(ticket, job, ending, reply, now);
+                    return Errand::None;
                 }
+                if inner.closed { Errand::None } else { Errand::RunMany(job, verb, outcome) }
             }
             slot @ (Slot::Ready(_) | Slot::Running) => {
                 debug_assert!(false, "delivered twice");

@@ -47,6 +47,7 @@ fn walk(explained: &Explained<'_>, walk: &Walk<'_>) -> Value {
             Way::Through => "through",
             Way::Nodes => "nodes",
             Way::Write => "write",
+            Way::Script => "script",
         },
         "bound": walk.bound.iter().map(|(name, value)| (name.clone(), text::shown(value).into())).collect::<serde_json::Map<_, _>>(),
         "steps": walk.stages.iter().map(stage).collect::<Vec<_>>(),
