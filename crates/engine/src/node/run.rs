@@ -30,11 +30,14 @@ pub(super) struct Run<'l> {
     epoch: u32,
     successes: u32,
     slow: u32,
+    /// The latency of the last replies, and how many had it: what a client pipelined was asked at one moment.
+    took: Duration,
+    alike: u64,
 }
 
 impl<'l> Run<'l> {
     pub(super) fn new(link: &'l Link, now: Time, late: Duration, received: u64) -> Self {
-        Self { link, now, late, received, epoch: 0, successes: 0, slow: 0 }
+        Self { link, now, late, received, epoch: 0, successes: 0, slow: 0, took: Duration::ZERO, alike: 0 }
     }
 
     /// Whether the node took its time, beyond what this process and the replies ahead of this one account for.
@@ -49,7 +52,7 @@ impl<'l> Run<'l> {
             return;
         };
         let took = self.now.since(pending.asked);
-        self.link.stats.latency.observe(took);
+        self.observe(took);
         let outcome = outcome_of(reply);
         if let Outcome::Refused(refusal) = outcome {
             self.link.stats.refusals.increment(refusal.name());
@@ -72,6 +75,21 @@ impl<'l> Run<'l> {
         }
     }
 
+    fn observe(&mut self, took: Duration) {
+        if took != self.took {
+            self.tell_latency();
+            self.took = took;
+        }
+        self.alike += 1;
+    }
+
+    fn tell_latency(&mut self) {
+        if self.alike > 0 {
+            self.link.stats.latency.observe_many(self.took, self.alike);
+            self.alike = 0;
+        }
+    }
+
     fn count(&mut self, permit: Permit, slow: bool) {
         if permit.kind == PermitKind::Probe {
             self.link.health.handle_evidence(permit, Evidence::Success, self.now);
@@ -86,6 +104,7 @@ impl<'l> Run<'l> {
     }
 
     pub(super) fn finish(&mut self) {
+        self.tell_latency();
         if self.successes > 0 {
             self.link.health.handle_successes(self.epoch, self.successes, self.slow, self.now);
             self.successes = 0;

@@ -43,10 +43,15 @@ pub struct Snapshot {
 impl Histogram {
     /// Counts one duration.
     pub fn observe(&self, took: Duration) {
+        self.observe_many(took, 1);
+    }
+
+    /// Counts the same duration `count` times.
+    pub fn observe_many(&self, took: Duration, count: u64) {
         let took = nanos(took);
         let bucket = BOUNDS_NANOS.partition_point(|bound| *bound < took);
-        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        self.sum_nanos.fetch_add(took, Ordering::Relaxed);
+        self.buckets[bucket].fetch_add(count, Ordering::Relaxed);
+        self.sum_nanos.fetch_add(took.saturating_mul(count), Ordering::Relaxed);
     }
 
     /// What has been counted.

@@ -29,6 +29,8 @@ use crate::shared::Shared;
 
 /// Requests of one client that may be under way at once; beyond it the client is not read from.
 const MAX_PIPELINE: usize = 1_024;
+/// How many commands are dispatched between two looks at whether there is room for more.
+const ROOM_STEP: usize = 8;
 /// Bytes of replies that may wait for one client before it is no longer read from.
 const READ_PAUSE: usize = 1 << 20;
 /// A command must be whole this long after its first byte, plus as long again for each [`FRAME_PROGRESS`] bytes.
@@ -250,10 +252,12 @@ impl Session {
         let now = self.shared.clock().now();
         let mut consumed = 0;
         self.refresh_world();
+        let mut looked = 0;
         while consumed < bytes.len() {
-            if !self.has_room(self.replies.backlog()) {
+            if looked % ROOM_STEP == 0 && !self.has_room(self.replies.backlog()) {
                 break;
             }
+            looked += 1;
             match self.scanner.scan(&bytes[consumed..]) {
                 Ok(None) => break,
                 Ok(Some(command)) => {
