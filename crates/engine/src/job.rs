@@ -119,6 +119,7 @@ impl Job {
     /// Begins a request; poll it with [`advance`](Self::advance).
     ///
     /// `frame` is kept if the request may have to be asked again: give an empty one for a write.
+    #[inline]
     pub fn new(world: &World, matter: Matter, frame: Vec<u8>, now: Time) -> Self {
         let route = world.route(matter.route);
         let key = &frame[matter.key.start as usize..matter.key.end as usize];
@@ -152,9 +153,9 @@ impl Job {
         }
     }
 
-    /// The command's bytes, to be used again for another.
-    pub fn into_frame(self) -> Vec<u8> {
-        self.frame
+    /// Takes the command's bytes, to be used again for another; the job has ended.
+    pub fn take_frame(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.frame)
     }
 
     /// The key.

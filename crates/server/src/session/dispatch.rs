@@ -166,6 +166,7 @@ impl Dispatcher {
         Job::new(&self.context.world, matter, frame, now)
     }
 
+    #[inline]
     fn begin(&mut self, mut job: Job, frame: &[u8], touched: Touched, now: Time) {
         match job.advance(&self.context.world, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {

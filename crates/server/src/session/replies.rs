@@ -134,6 +134,7 @@ impl Replies {
     }
 
     /// Takes the next place; returns its ticket.
+    #[inline]
     pub(crate) fn push(&self, slot: Slot) -> u64 {
         let mut inner = self.inner.lock();
         let ticket = inner.first + inner.slots.len() as u64;
@@ -308,21 +309,31 @@ impl Inner {
         }
     }
 
-    /// The request has ended with what a node said: its bytes go on their way.
-    fn answer(&mut self, ticket: u64, job: Job, ending: Ending, reply: &[u8], now: Time) {
-        job.finish(&self.context.world, ending, now);
+    /// The request at `ticket` has ended with what a node said: its bytes go on their way.
+    fn answer(&mut self, ticket: u64, ending: Ending, reply: &[u8], now: Time) {
         self.typical = reply.len().max(self.typical - self.typical.div_ceil(8));
-        if self.closed || self.is_full(reply.len()) {
+        let is_lost = self.closed || self.is_full(reply.len());
+        let Self { slots, context, outgoing, first, .. } = self;
+        let (Some(Slot::Asked { job, .. }) | Some(Slot::AskedMany { job, .. })) =
+            slots.get_mut((ticket - *first) as usize)
+        else {
+            return;
+        };
+        job.finish(&context.world, ending, now);
+        if is_lost {
             self.settle(ticket, Vec::new());
-        } else if ticket == self.first {
-            job.render(&self.context.world, ending, reply, &mut self.outgoing);
+        } else if ticket == *first {
+            job.render(&context.world, ending, reply, outgoing);
+            let frame = job.take_frame();
             self.advance();
+            self.keep_frame(frame);
         } else {
             let mut rendered = Vec::with_capacity(reply.len());
-            job.render(&self.context.world, ending, reply, &mut rendered);
+            job.render(&context.world, ending, reply, &mut rendered);
+            let frame = job.take_frame();
             self.settle(ticket, rendered);
+            self.keep_frame(frame);
         }
-        self.keep_frame(job.into_frame());
     }
 
     fn keep_frame(&mut self, mut frame: Vec<u8>) {
@@ -360,34 +371,33 @@ impl Deliver for Inbox {
 }
 
 impl Replies {
+    /// Jobs are told where they lie: the requests of a healthy pipeline are not moved.
     fn handle_delivery(&self, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
-        let mut inner = self.inner.lock();
-        match inner.take(ticket) {
-            Slot::Asked { mut job, touched } => {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        let progress = match inner.slots.get_mut((ticket - inner.first) as usize) {
+            Some(Slot::Asked { job, touched }) => {
                 touched.invalidate(&inner.context.world);
-                match job.handle_reply(&inner.context.world, outcome, reply, now) {
-                    Progress::Done(ending) => {
-                        inner.answer(ticket, job, ending, reply, now);
-                        Errand::None
-                    }
-                    progress @ (Progress::Ask(_) | Progress::Wait(_)) if inner.closed => {
-                        inner.context.give_back(&job, progress, now);
-                        Errand::None
-                    }
-                    progress @ (Progress::Ask(_) | Progress::Wait(_)) => Errand::Run(job, progress),
-                }
+                Some(job.handle_reply(&inner.context.world, outcome, reply, now))
             }
-            Slot::AskedMany { mut job, verb, keys } => {
-                if outcome == Outcome::Hit
-                    && verb.is_complete(reply, keys)
-                    && let Progress::Done(ending) = job.handle_reply(&inner.context.world, outcome, reply, now)
-                {
-                    inner.answer(ticket, job, ending, reply, now);
-                    return Errand::None;
-                }
-                if inner.closed { Errand::None } else { Errand::RunMany(job, verb, outcome) }
+            Some(Slot::AskedMany { job, verb, keys }) if outcome == Outcome::Hit && verb.is_complete(reply, *keys) => {
+                Some(job.handle_reply(&inner.context.world, outcome, reply, now))
             }
-            slot @ (Slot::Ready(_) | Slot::Running) => {
+            Some(Slot::AskedMany { .. } | Slot::Ready(_) | Slot::Running) | None => None,
+        };
+        if let Some(Progress::Done(ending)) = progress {
+            inner.answer(ticket, ending, reply, now);
+            return Errand::None;
+        }
+        match (inner.take(ticket), progress) {
+            (Slot::Asked { job, .. }, Some(progress)) if inner.closed => {
+                inner.context.give_back(&job, progress, now);
+                Errand::None
+            }
+            (Slot::Asked { job, .. }, Some(progress)) => Errand::Run(job, progress),
+            (Slot::AskedMany { .. }, _) if inner.closed => Errand::None,
+            (Slot::AskedMany { job, verb, .. }, _) => Errand::RunMany(job, verb, outcome),
+            (slot @ (Slot::Asked { .. } | Slot::Ready(_) | Slot::Running), _) => {
                 debug_assert!(false, "delivered twice");
                 inner.place(ticket, slot);
                 Errand::None
