@@ -96,7 +96,7 @@ async fn disturb(proxy: &FaultProxy, dice: &mut Dice) {
     match dice.roll(5) {
         0 => proxy.cut().await,
         1 => proxy.once(shots[dice.roll(shots.len())].clone()),
-        2 => proxy.set_toxics(Toxics { latency: Duration::from_millis(dice.roll(60) as u64), ..Toxics::default() }),
+        2 => proxy.set_toxics(Toxics { latency: Duration::from_millis(dice.roll(25) as u64), ..Toxics::default() }),
         3 => proxy.set_toxics(Toxics::default()),
         _ => {
             proxy.set_mode(Mode::DropReplies).await;
@@ -105,8 +105,8 @@ async fn disturb(proxy: &FaultProxy, dice: &mut Dice) {
             proxy.set_mode(Mode::Pass).await;
         }
     }
-    // sleeps: the pace of the disturbances
-    tokio::time::sleep(Duration::from_millis(dice.roll(30) as u64)).await;
+    // sleeps: the pace of the disturbances, slow enough for a connection to be made and used between them
+    tokio::time::sleep(Duration::from_millis(60 + dice.roll(100) as u64)).await;
 }
 
 /// Sends pipelines and reads some, all or half a byte too few of the replies; returns how many were values.
