@@ -65,7 +65,7 @@ async fn no_reply_goes_astray_whoever_leaves_and_whatever_breaks() {
             answered += done.unwrap();
         }
     }
-    assert!(answered > CLIENTS * PIPELINES_EACH / 4, "{answered} replies that were values");
+    assert!(answered > CLIENTS * PIPELINES_EACH, "{answered} replies that were values");
     assert!(metric(&sidecar, "failsoft_node_silences_total", &[]).await > 0.0, "nothing was ever disturbed");
 }
 
@@ -96,7 +96,7 @@ async fn disturb(proxy: &FaultProxy, dice: &mut Dice) {
     match dice.roll(5) {
         0 => proxy.cut().await,
         1 => proxy.once(shots[dice.roll(shots.len())].clone()),
-        2 => proxy.set_toxics(Toxics { latency: Duration::from_millis(dice.roll(25) as u64), ..Toxics::default() }),
+        2 => proxy.set_toxics(Toxics { latency: Duration::from_millis(dice.roll(60) as u64), ..Toxics::default() }),
         3 => proxy.set_toxics(Toxics::default()),
         _ => {
             proxy.set_mode(Mode::DropReplies).await;
