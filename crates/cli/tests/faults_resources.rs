@@ -6,6 +6,7 @@ mod tools;
 use std::time::{Duration, Instant};
 
 use failsoft_testkit::hostile::HostileClient;
+use failsoft_testkit::http;
 use failsoft_testkit::origin::{HttpOrigin, OriginMode};
 use failsoft_testkit::postgres::Postgres;
 use failsoft_testkit::proxy::{FaultProxy, Mode};
@@ -83,11 +84,13 @@ async fn a_sidecar_without_descriptors_keeps_its_clients_and_refuses_new_ones() 
     let sidecar = Sidecar::start(bin(), &one_thread).await;
     let mut old = HostileClient::connect(sidecar.addr()).await;
     assert_eq!(old.ask(&["SET", "plain", "value"], PATIENCE).await, "+OK\r\n");
-    sidecar.limit_files(highest_descriptor(&sidecar) + 1);
+    // A few places are free, however the descriptors lie.
+    sidecar.limit_files(highest_descriptor(&sidecar) + 1 + 8);
     let mut crowd = Vec::new();
     while let Some(inside) = is_served(&sidecar).await {
         crowd.push(inside);
     }
+    assert!(!crowd.is_empty());
 
     let begun = Instant::now();
     for _ in 0..20 {
@@ -96,13 +99,39 @@ async fn a_sidecar_without_descriptors_keeps_its_clients_and_refuses_new_ones() 
         assert_eq!(old.ask(&["GET", "plain"], PATIENCE).await, "$5\r\nvalue\r\n");
     }
     let waited = begun.elapsed();
-    drop(crowd);
     reaches(&sidecar, "failsoft_accept_errors_total", &[], 20.0).await;
     let failed = metric(&sidecar, "failsoft_accept_errors_total", &[]).await;
     // A pause of 50 ms after each failure; some for filling up, and for what came since.
     let most = 40 + waited.as_millis() / 50;
     assert!(failed <= most as f64, "{failed} failures to accept within {waited:?}: the loop spins");
+    drop(crowd);
     eventually("a place", PATIENCE, || async { is_served(&sidecar).await.is_some() }).await;
+}
+
+/// Row 51: an orchestrator kills who does not answer, and an operator looks when something has run out.
+#[tokio::test]
+async fn a_sidecar_without_descriptors_still_tells_how_it_is() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "").await;
+    sidecar.limit_files(highest_descriptor(&sidecar) + 1);
+    let mut crowd = Vec::new();
+    while let Some(inside) = is_served(&sidecar).await {
+        crowd.push(inside);
+    }
+
+    for _ in 0..20 {
+        assert_eq!(sidecar.get("/livez").await.status, 200);
+        assert!(metric(&sidecar, "failsoft_accept_errors_total", &[]).await >= 1.0);
+        // Who would stay does not keep the next one out.
+        let mut idle = TcpStream::connect(sidecar.admin_addr()).await.unwrap();
+        idle.write_all(b"GET /livez HTTP/1.1\r\nHost: failsoft\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, idle.read_to_string(&mut answer)).await.expect("is told to go").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+    }
+    let silent = TcpStream::connect(sidecar.admin_addr()).await.unwrap();
+    eventually("an answer", PATIENCE, || async { http::get(sidecar.admin_addr(), "/livez").await.is_some() }).await;
+    drop((silent, crowd));
 }
 
 fn highest_descriptor(sidecar: &Sidecar) -> u64 {

@@ -17,6 +17,7 @@ mod livez;
 mod metrics;
 mod not_found;
 mod readyz;
+mod reserve;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,10 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::middleware::map_response;
+use axum::http::header::{CACHE_CONTROL, CONNECTION, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::map_response_with_state;
 use axum::response::Response;
 use axum::routing::get;
 use failsoft::shutdown::Shutdown;
@@ -35,6 +37,7 @@ use failsoft::telemetry::figures::{Bounded, ServerFigures};
 use tokio::net::TcpListener;
 
 use self::door::Door;
+use self::reserve::Reserve;
 use crate::shared::Shared;
 
 /// What all paths answer from.
@@ -42,6 +45,7 @@ struct Admin {
     shared: Arc<Shared>,
     shutdown: Shutdown,
     exposition: Exposition,
+    reserve: Arc<Reserve>,
 }
 
 /// Serves the interface until it is dropped; who is being answered then is answered.
@@ -49,10 +53,12 @@ struct Admin {
 /// It goes on after `shutdown` has begun: while clients are let go, an orchestrator has to hear that no more should be
 /// sent.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: Shutdown) {
-    let router = router(Arc::new(Admin { shared, shutdown, exposition: Exposition::default() }));
+    let reserve = Reserve::new();
+    let door = Door::new(listener, reserve.clone());
+    let router = router(Arc::new(Admin { shared, shutdown, exposition: Exposition::default(), reserve }));
     let dropped = Shutdown::default();
     let _guard = BeginOnDrop(dropped.clone());
-    let serving = axum::serve(Door::new(listener), router).with_graceful_shutdown(async move { dropped.begun().await });
+    let serving = axum::serve(door, router).with_graceful_shutdown(async move { dropped.begun().await });
     if let Err(error) = serving.await {
         tracing::error!(%error, "the admin interface has ended");
     }
@@ -75,13 +81,16 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/state", get(state::state))
         .fallback(not_found::not_found)
         .method_not_allowed_fallback(not_found::only_get)
-        .layer(map_response(with_common_headers))
+        .layer(map_response_with_state(admin.clone(), with_common_headers))
         .with_state(admin)
 }
 
-/// Every answer is of this moment, and is what it says it is.
-async fn with_common_headers(mut response: Response) -> Response {
+/// Every answer is of this moment, and is what it says it is; nobody stays who keeps others out.
+async fn with_common_headers(State(admin): State<Arc<Admin>>, mut response: Response) -> Response {
     let headers = response.headers_mut();
+    if admin.reserve.is_spent() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

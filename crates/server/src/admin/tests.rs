@@ -204,7 +204,7 @@ async fn who_asks_too_slowly_is_closed_and_makes_room_for_the_next() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(livez::livez));
-    let door = Door::with_bounds(listener, 1, Duration::from_millis(200));
+    let door = Door::with_bounds(listener, Reserve::new(), 1, Duration::from_millis(200));
     tokio::spawn(async move { axum::serve(door, router).await });
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET / HTTP/1.1\r\nX: never en").await.unwrap();
@@ -220,7 +220,7 @@ async fn one_visitor_is_answered_again_and_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let router = Router::new().route("/", get(livez::livez));
-    tokio::spawn(async move { axum::serve(Door::new(listener), router).await });
+    tokio::spawn(async move { axum::serve(Door::new(listener, Reserve::new()), router).await });
     for _ in 0..3 {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
         let mut answer = Vec::new();
