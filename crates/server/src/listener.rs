@@ -1,15 +1,17 @@
 //! Listener sockets, and the loop that accepts.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use failsoft::telemetry::figures::ACCEPT_ERRORS;
+use failsoft::wire::Wire;
 use failsoft_resp::encode;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
 
 use crate::shared::Shared;
@@ -22,6 +24,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_secs(10);
 const OUT_OF_DESCRIPTORS: &str = ACCEPT_ERRORS[0];
 const OTHER: &str = ACCEPT_ERRORS[1];
+
+/// A listening socket that no runtime has yet.
+pub(crate) enum Listener {
+    /// At an address and port.
+    Tcp(std::net::TcpListener),
+    /// In the file system.
+    #[expect(dead_code, reason = "the setting that asks for one comes next")]
+    Unix(std::os::unix::net::UnixListener),
+}
 
 /// A socket that listens at `address` together with the others of this process.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -53,27 +64,42 @@ fn claim(address: SocketAddr) -> io::Result<SocketAddr> {
 /// Accepts clients; keeps a file descriptor in reserve, so that a client who comes when there are no more can be told so
 /// instead of being left to wait.
 pub(crate) struct Acceptor {
-    listener: TcpListener,
+    doors: Vec<Door>,
+    /// The door that is looked at first, so that none is starved by another.
+    first: usize,
     reserve: Option<File>,
     told: Option<Instant>,
 }
 
 impl Acceptor {
-    pub(crate) fn new(listener: std::net::TcpListener) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::from_std(listener)?, reserve: reserve(), told: None })
+    /// Accepts at `listeners`, on the present runtime.
+    pub(crate) fn new(listeners: Vec<Listener>) -> io::Result<Self> {
+        let doors = listeners.into_iter().map(Door::open).collect::<io::Result<_>>()?;
+        Ok(Self { doors, first: 0, reserve: reserve(), told: None })
     }
 
     /// The next client.
-    pub(crate) async fn accept(&mut self, shared: &Shared) -> TcpStream {
+    pub(crate) async fn accept(&mut self, shared: &Shared) -> Wire {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
+            match poll_fn(|context| self.poll_accept(context)).await {
+                Ok(wire) => {
                     shared.stats().accepted.increment();
-                    return stream;
+                    return wire;
                 }
                 Err(error) => self.handle_error(&error, shared).await,
             }
         }
+    }
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Wire>> {
+        for turn in 0..self.doors.len() {
+            let index = (self.first + turn) % self.doors.len();
+            if let Poll::Ready(accepted) = self.doors[index].poll_accept(context) {
+                self.first = index + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
     }
 
     async fn handle_error(&mut self, error: &io::Error, shared: &Shared) {
@@ -93,13 +119,35 @@ impl Acceptor {
     }
 
     /// Uses the descriptor that has just been given up for one after the other of those who wait.
-    fn turn_away_all(&self) {
+    fn turn_away_all(&mut self) {
         let mut reply = Vec::new();
         encode::error(&mut reply, "ERR max number of clients reached");
         let mut nobody = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Ok((stream, _))) = self.listener.poll_accept(&mut nobody) {
+        while let Poll::Ready(Ok(wire)) = self.poll_accept(&mut nobody) {
             // The client is turned away whether or not it hears why.
-            let _ = stream.into_std().and_then(|mut stream| stream.write(&reply));
+            let _ = wire.leave_with(&reply);
+        }
+    }
+}
+
+/// A listening socket on a runtime.
+enum Door {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Door {
+    fn open(listener: Listener) -> io::Result<Self> {
+        match listener {
+            Listener::Tcp(listener) => TcpListener::from_std(listener).map(Self::Tcp),
+            Listener::Unix(listener) => UnixListener::from_std(listener).map(Self::Unix),
+        }
+    }
+
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Wire>> {
+        match self {
+            Self::Tcp(listener) => Poll::Ready(Wire::from_tcp(ready!(listener.poll_accept(context))?.0)),
+            Self::Unix(listener) => Poll::Ready(Ok(Wire::Unix(ready!(listener.poll_accept(context))?.0))),
         }
     }
 }

@@ -12,6 +12,7 @@ use failsoft::settings::Settings;
 use failsoft::shutdown::Shutdown;
 use thiserror::Error;
 
+use crate::listener::Listener;
 use crate::shared::Shared;
 use crate::{admin, listener, worker};
 
@@ -66,7 +67,9 @@ impl Sidecar {
         let workers = listeners
             .into_iter()
             .enumerate()
-            .map(|(index, listener)| spawn_worker(index, listener, &shared, &shutdown, server.drain()))
+            .map(|(index, listener)| {
+                spawn_worker(index, vec![Listener::Tcp(listener)], &shared, &shutdown, server.drain())
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { shared, shutdown, drain: server.drain(), address, admin_address, workers, admin })
     }
@@ -121,7 +124,7 @@ fn bind_admin(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError
 
 fn spawn_worker(
     index: usize,
-    listener: std::net::TcpListener,
+    listeners: Vec<Listener>,
     shared: &Arc<Shared>,
     shutdown: &Shutdown,
     drain: Duration,
@@ -129,7 +132,7 @@ fn spawn_worker(
     let (shared, shutdown) = (shared.clone(), shutdown.clone());
     std::thread::Builder::new()
         .name(format!("failsoft-{index}"))
-        .spawn(move || worker::run(index, listener, &shared, &shutdown, drain))
+        .spawn(move || worker::run(index, listeners, &shared, &shutdown, drain))
         .map_err(StartError::Thread)
 }
 

@@ -1,30 +1,29 @@
 //! One thread of the data plane: a runtime, a listener, and the sessions of the clients it has accepted.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft::shutdown::Shutdown;
+use failsoft::wire::Wire;
 use failsoft_resp::encode;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use crate::listener::Acceptor;
+use crate::listener::{Acceptor, Listener};
 use crate::session::Session;
 use crate::shared::Shared;
 
 /// Serves clients on the calling thread until shutdown, then lets those who are there finish within `drain`.
-pub(crate) fn run(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutdown: &Shutdown, drain: Duration) {
+pub(crate) fn run(worker: usize, listeners: Vec<Listener>, shared: &Arc<Shared>, shutdown: &Shutdown, drain: Duration) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, worker, "cannot start a worker"),
     };
-    runtime.block_on(serve(worker, listener, shared, shutdown, drain));
+    runtime.block_on(serve(worker, listeners, shared, shutdown, drain));
 }
 
-async fn serve(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutdown: &Shutdown, drain: Duration) {
-    let mut acceptor = match Acceptor::new(listener) {
+async fn serve(worker: usize, listeners: Vec<Listener>, shared: &Arc<Shared>, shutdown: &Shutdown, drain: Duration) {
+    let mut acceptor = match Acceptor::new(listeners) {
         Ok(acceptor) => acceptor,
         Err(error) => return tracing::error!(%error, worker, "cannot listen"),
     };
@@ -32,7 +31,7 @@ async fn serve(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutd
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
-            stream = acceptor.accept(shared) => welcome(worker, stream, shared, shutdown, &mut sessions),
+            wire = acceptor.accept(shared) => welcome(worker, wire, shared, shutdown, &mut sessions),
             Some(_) = sessions.join_next() => {}
             () = shutdown.begun() => break,
         }
@@ -44,15 +43,12 @@ async fn serve(worker: usize, listener: TcpListener, shared: &Arc<Shared>, shutd
     }
 }
 
-fn welcome(worker: usize, stream: TcpStream, shared: &Arc<Shared>, shutdown: &Shutdown, sessions: &mut JoinSet<()>) {
+fn welcome(worker: usize, wire: Wire, shared: &Arc<Shared>, shutdown: &Shutdown, sessions: &mut JoinSet<()>) {
     if !shared.client_gauge().try_enter() {
-        sessions.spawn(turn_away(stream));
+        sessions.spawn(turn_away(wire));
         return;
     }
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot switch Nagle's algorithm off");
-    }
-    let session = Session::new(shared.clone(), worker, shared.next_client(), stream);
+    let session = Session::new(shared.clone(), worker, shared.next_client(), wire);
     let (shared, shutdown) = (shared.clone(), shutdown.clone());
     sessions.spawn(async move {
         let _place = Place(&shared);
@@ -71,15 +67,10 @@ impl Drop for Place<'_> {
 }
 
 /// Says what Redis says, and closes.
-async fn turn_away(stream: TcpStream) {
+async fn turn_away(mut wire: Wire) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let mut reply = Vec::new();
     encode::error(&mut reply, "ERR max number of clients reached");
-    tokio::select! {
-        _ = stream.writable() => {
-            // The client is turned away whether or not it hears why.
-            let _ = stream.try_write(&reply);
-        }
-        () = sleep(PATIENCE) => {}
-    }
+    // The client is turned away whether or not it hears why.
+    let _ = timeout(PATIENCE, wire.write_all(&reply)).await;
 }

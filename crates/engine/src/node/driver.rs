@@ -23,7 +23,6 @@ use failsoft_resp::Limits;
 use failsoft_resp::encode;
 use failsoft_resp::reply::ReplyScanner;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::backoff::Backoff;
@@ -35,7 +34,7 @@ use super::run::Run;
 use super::{Author, Question};
 use crate::clock::dice;
 use crate::delivery::Sink;
-use crate::socket::read_now;
+use crate::wire::Wire;
 
 /// Bytes read at a time.
 const READ_CHUNK: usize = 64 << 10;
@@ -66,10 +65,10 @@ async fn keep_connected(link: &Arc<Link>) {
     let mut backoff = Backoff::default();
     loop {
         match connect(link).await {
-            Ok(stream) => {
+            Ok(wire) => {
                 backoff.handle_success();
                 link.handle_up();
-                let mut connection = Connection::new(link, stream);
+                let mut connection = Connection::new(link, wire);
                 let silence = connection.run().await;
                 link.handle_lost(silence, connection.written);
             }
@@ -83,7 +82,7 @@ async fn keep_connected(link: &Arc<Link>) {
 }
 
 /// Connects; whoever waits for it does not wait beyond his own time.
-async fn connect(link: &Link) -> Result<TcpStream, Failure> {
+async fn connect(link: &Link) -> Result<Wire, Failure> {
     let mut connecting = pin!(handshake::connect(&link.options, link.protocol));
     loop {
         tokio::select! {
@@ -123,7 +122,7 @@ async fn await_leave(link: &Link) {
 
 struct Connection<'l> {
     link: &'l Arc<Link>,
-    stream: TcpStream,
+    wire: Wire,
     scanner: ReplyScanner,
     outgoing: Vec<u8>,
     outgoing_sent: usize,
@@ -140,11 +139,11 @@ struct Connection<'l> {
 }
 
 impl<'l> Connection<'l> {
-    fn new(link: &'l Arc<Link>, stream: TcpStream) -> Self {
+    fn new(link: &'l Arc<Link>, wire: Wire) -> Self {
         let limits = Limits { max_bulk: link.options.max_value, ..Limits::REPLIES };
         Self {
             link,
-            stream,
+            wire,
             scanner: ReplyScanner::new(limits),
             outgoing: Vec::new(),
             outgoing_sent: 0,
@@ -175,7 +174,7 @@ impl<'l> Connection<'l> {
                 if self.unsent() == 0 { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             let done = tokio::select! {
                 biased;
-                ready = self.stream.ready(interest) => match ready {
+                ready = self.wire.ready(interest) => match ready {
                     Ok(ready) if ready.is_readable() || ready.is_read_closed() => self.read(),
                     Ok(_) => Ok(()),
                     Err(_) => Err(Silence::ConnectionLost),
@@ -209,7 +208,7 @@ impl<'l> Connection<'l> {
             if self.unsent() == 0 && !self.take_outbox() {
                 return Ok(());
             }
-            match self.stream.try_write(&self.outgoing[self.outgoing_sent..]) {
+            match self.wire.try_write(&self.outgoing[self.outgoing_sent..]) {
                 Ok(sent) => {
                     self.outgoing_sent += sent;
                     self.written += sent as u64;
@@ -236,7 +235,7 @@ impl<'l> Connection<'l> {
         loop {
             self.incoming.reserve(READ_CHUNK);
             let room = self.incoming.capacity() - self.incoming.len();
-            match read_now(&mut self.stream, &mut self.incoming) {
+            match self.wire.read_now(&mut self.incoming) {
                 Ok(0) => return Err(Silence::ConnectionLost),
                 Ok(read) => {
                     self.last_read = self.link.clock.now();

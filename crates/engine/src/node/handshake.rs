@@ -11,11 +11,10 @@ use failsoft_core::refusal::{Health, Refusal};
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::NodeOptions;
+use crate::wire::Wire;
 
 /// Bytes of reply that a handshake may bring.
 const REPLY_BOUND: usize = 64 << 10;
@@ -37,18 +36,19 @@ impl fmt::Debug for Credentials {
 }
 
 /// Connects and shakes hands, within the node's connect timeout.
-pub(super) async fn connect(options: &NodeOptions, protocol: Protocol) -> Result<TcpStream, Failure> {
+///
+/// # Errors
+/// Why there is no connection; nothing a client has asked for has been sent.
+pub async fn connect(options: &NodeOptions, protocol: Protocol) -> Result<Wire, Failure> {
     timeout(options.connect_timeout, connect_unbounded(options, protocol)).await.unwrap_or(Err(Failure::ConnectTimeout))
 }
 
-async fn connect_unbounded(options: &NodeOptions, protocol: Protocol) -> Result<TcpStream, Failure> {
-    let mut stream =
-        TcpStream::connect((options.host.as_str(), options.port)).await.map_err(|error| failure(&error))?;
-    stream.set_nodelay(true).map_err(|error| failure(&error))?;
+async fn connect_unbounded(options: &NodeOptions, protocol: Protocol) -> Result<Wire, Failure> {
+    let mut wire = Wire::connect_tcp(&options.host, options.port).await.map_err(|error| failure(&error))?;
     let (greeting, replies) = greeting(options, protocol);
-    stream.write_all(&greeting).await.map_err(|error| failure(&error))?;
-    read_replies(&mut stream, replies).await?;
-    Ok(stream)
+    wire.write_all(&greeting).await.map_err(|error| failure(&error))?;
+    read_replies(&mut wire, replies).await?;
+    Ok(wire)
 }
 
 fn greeting(options: &NodeOptions, protocol: Protocol) -> (Vec<u8>, usize) {
@@ -77,7 +77,7 @@ fn greeting(options: &NodeOptions, protocol: Protocol) -> (Vec<u8>, usize) {
     (bytes, replies)
 }
 
-async fn read_replies(stream: &mut TcpStream, count: usize) -> Result<(), Failure> {
+async fn read_replies(wire: &mut Wire, count: usize) -> Result<(), Failure> {
     let mut buffer = Vec::new();
     let mut scanner = ReplyScanner::new(Limits::default());
     let mut seen = 0;
@@ -90,7 +90,7 @@ async fn read_replies(stream: &mut TcpStream, count: usize) -> Result<(), Failur
                 seen += 1;
             }
             Ok(None) if buffer.len() < REPLY_BOUND => {
-                let read = stream.read_buf(&mut buffer).await.map_err(|error| failure(&error))?;
+                let read = wire.read(&mut buffer).await.map_err(|error| failure(&error))?;
                 if read == 0 {
                     return Err(Failure::ConnectRefused);
                 }

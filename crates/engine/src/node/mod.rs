@@ -5,7 +5,7 @@
 
 mod backoff;
 mod driver;
-mod handshake;
+pub mod handshake;
 mod link;
 mod pending;
 pub mod probe;

@@ -14,8 +14,6 @@ use failsoft_core::{Outcome, Tier};
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::Node;
@@ -23,6 +21,7 @@ use super::handshake;
 use super::stats::Writable;
 use crate::clock::dice;
 use crate::health::Health;
+use crate::wire::Wire;
 
 /// How often a node whose circuit is not closed is looked at, at least.
 const OPEN_INTERVAL: Duration = Duration::from_millis(250);
@@ -33,10 +32,10 @@ const REPLY_BOUND: usize = 64 << 10;
 
 /// Probes a node until it is closed or forgotten.
 pub async fn probe_forever(watched: Weak<Node>) {
-    let mut stream = None;
+    let mut wire = None;
     while let Some(node) = watched.upgrade() {
         let shutdown = node.shutdown().clone();
-        let verdict = probe(&node, &mut stream).await;
+        let verdict = probe(&node, &mut wire).await;
         node.stats().probes.increment(verdict.name());
         tell(node.health(), verdict);
         let (health, interval) = (node.health().clone(), node.options().probe_interval);
@@ -111,8 +110,8 @@ fn spread(interval: Duration) -> Duration {
     interval.mul_f64(0.5 + (dice() % 1_000) as f64 / 1_000.0)
 }
 
-async fn probe(node: &Node, stream: &mut Option<TcpStream>) -> Verdict {
-    let connected = match stream.take() {
+async fn probe(node: &Node, wire: &mut Option<Wire>) -> Verdict {
+    let connected = match wire.take() {
         Some(connected) => connected,
         None => match handshake::connect(node.options(), Protocol::Resp2).await {
             Ok(connected) => connected,
@@ -123,13 +122,13 @@ async fn probe(node: &Node, stream: &mut Option<TcpStream>) -> Verdict {
         Err(_) => Verdict::Silent(Silence::Timeout),
         Ok(Err(silence)) => Verdict::Silent(silence),
         Ok(Ok((connected, verdict))) => {
-            *stream = Some(connected);
+            *wire = Some(connected);
             verdict
         }
     }
 }
 
-async fn exchange(node: &Node, mut stream: TcpStream) -> Result<(TcpStream, Verdict), Silence> {
+async fn exchange(node: &Node, mut wire: Wire) -> Result<(Wire, Verdict), Silence> {
     let key = node.options().probe_key.as_bytes();
     let mut request = Vec::new();
     encode::command(&mut request, [&b"PING"[..]]);
@@ -138,13 +137,13 @@ async fn exchange(node: &Node, mut stream: TcpStream) -> Result<(TcpStream, Verd
     if writes {
         encode::command(&mut request, [&b"SET"[..], key, b"probe", b"PX", KEY_TTL_MS]);
     }
-    stream.write_all(&request).await.map_err(|_| Silence::ConnectionLost)?;
-    let refusals = read_refusals(&mut stream, if writes { 3 } else { 2 }).await?;
+    wire.write_all(&request).await.map_err(|_| Silence::ConnectionLost)?;
+    let refusals = read_refusals(&mut wire, if writes { 3 } else { 2 }).await?;
     if writes {
         note_writable(node, refusals[2]);
     }
     let sick = refusals.into_iter().flatten().find(|refusal| refusal.health() != Condition::Well);
-    Ok((stream, sick.map_or(Verdict::Well, Verdict::Refused)))
+    Ok((wire, sick.map_or(Verdict::Well, Verdict::Refused)))
 }
 
 fn note_writable(node: &Node, refusal: Option<Refusal>) {
@@ -159,7 +158,7 @@ fn note_writable(node: &Node, refusal: Option<Refusal>) {
 }
 
 /// Reads `count` replies; for each, the refusal it was, if it was one.
-async fn read_refusals(stream: &mut TcpStream, count: usize) -> Result<Vec<Option<Refusal>>, Silence> {
+async fn read_refusals(wire: &mut Wire, count: usize) -> Result<Vec<Option<Refusal>>, Silence> {
     let mut refusals = Vec::with_capacity(count);
     let mut buffer = Vec::new();
     let mut start = 0;
@@ -175,7 +174,7 @@ async fn read_refusals(stream: &mut TcpStream, count: usize) -> Result<Vec<Optio
             }
             None if buffer.len() > REPLY_BOUND => return Err(Silence::ProtocolViolation),
             None => {
-                let read = stream.read_buf(&mut buffer).await.map_err(|_| Silence::ConnectionLost)?;
+                let read = wire.read(&mut buffer).await.map_err(|_| Silence::ConnectionLost)?;
                 if read == 0 {
                     return Err(Silence::ConnectionLost);
                 }

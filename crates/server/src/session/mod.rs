@@ -14,11 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft::shutdown::Shutdown;
-use failsoft::socket::read_now;
+use failsoft::wire::Wire;
 use failsoft_core::Time;
 use failsoft_resp::{Limits, RequestScanner};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -83,7 +82,7 @@ impl Ended {
 pub(crate) struct Session {
     shared: Arc<Shared>,
     worker: usize,
-    stream: TcpStream,
+    wire: Wire,
     scanner: RequestScanner,
     replies: Arc<Replies>,
     dispatcher: Dispatcher,
@@ -100,7 +99,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, worker: usize, id: u64, stream: TcpStream) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, worker: usize, id: u64, wire: Wire) -> Self {
         let (context, generation) = shared.context(worker);
         let limits = Limits { max_bulk: shared.limits().max_value, ..Limits::default() };
         let bound = shared.limits().max_output_buffer;
@@ -111,7 +110,7 @@ impl Session {
             dispatcher: Dispatcher::new(replies.clone(), context, greeting),
             shared,
             worker,
-            stream,
+            wire,
             scanner: RequestScanner::new(limits),
             replies,
             generation,
@@ -176,7 +175,7 @@ impl Session {
             biased;
             () = self.replies.ready() => Ok(()),
             _ = self.reloads.changed() => Ok(()),
-            ready = self.stream.ready(interest) => match ready {
+            ready = self.wire.ready(interest) => match ready {
                 Ok(ready) if reads && (ready.is_readable() || ready.is_read_closed()) => {
                     if let Err(ended) = self.read() {
                         self.ending = Some(ended);
@@ -209,7 +208,7 @@ impl Session {
 
     /// Reads once, and dispatches what has become whole.
     fn read(&mut self) -> Result<(), Ended> {
-        SCRATCH.with_borrow_mut(|scratch| match read_now(&mut self.stream, &mut scratch.as_mut_slice()) {
+        SCRATCH.with_borrow_mut(|scratch| match self.wire.read_now(&mut scratch.as_mut_slice()) {
             Ok(0) => Err(Ended::ByClient),
             Ok(read) => self.take(&scratch[..read]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
@@ -316,7 +315,7 @@ impl Session {
                     return Ok(());
                 }
             }
-            match self.stream.try_write(&self.outgoing[self.written..]) {
+            match self.wire.try_write(&self.outgoing[self.written..]) {
                 Ok(written) => self.written += written,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(Ended::Broken),
