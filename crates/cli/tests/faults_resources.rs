@@ -134,6 +134,23 @@ async fn a_sidecar_without_descriptors_still_tells_how_it_is() {
     drop((silent, crowd));
 }
 
+/// Row 51, before it comes to it: as many as the system allows, and some of them not for clients.
+#[tokio::test]
+async fn clients_are_let_in_only_while_enough_descriptors_are_left_for_everything_else() {
+    const ROOM: usize = 600 - 256 - 2 * 16;
+    let redis = Redis::start().await;
+    let sidecar = Sidecar::start_with_files(bin(), &settings(&redis.url(), ""), 64, 600).await;
+    assert!(sidecar.log_contains("this process may have only 600 file descriptors"), "{}", sidecar.log());
+    assert_eq!(metric(&sidecar, "failsoft_max_clients", &[]).await, ROOM as f64);
+    let mut crowd = Vec::new();
+    for _ in 0..ROOM {
+        crowd.push(is_served(&sidecar).await.expect("there is room"));
+    }
+    assert!(is_served(&sidecar).await.is_none());
+    reaches(&sidecar, "failsoft_clients_refused_total", &[], 1.0).await;
+    assert_eq!(metric(&sidecar, "failsoft_accept_errors_total", &[]).await, 0.0);
+}
+
 fn highest_descriptor(sidecar: &Sidecar) -> u64 {
     let open = std::fs::read_dir(format!("/proc/{}/fd", sidecar.pid())).unwrap();
     open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).max().unwrap()

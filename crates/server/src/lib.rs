@@ -5,6 +5,7 @@
 //! admin interface, settings.
 
 mod admin;
+mod descriptors;
 mod listener;
 pub mod reload;
 mod session;

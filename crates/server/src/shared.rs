@@ -48,7 +48,8 @@ pub struct ServerStats {
 }
 
 impl Shared {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+    /// What the threads of a sidecar share that lets in as many clients.
+    pub(crate) fn new(engine: Arc<Engine>, max_clients: usize) -> Self {
         let settings = engine.settings();
         let server = settings.server();
         let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
@@ -58,7 +59,7 @@ impl Shared {
                 max_output_buffer: bytes(server.max_output_buffer()),
                 max_value: bytes(settings.redis().max_value()),
             },
-            clients: Gauge::new(server.max_clients()),
+            clients: Gauge::new(max_clients),
             fallbacks: Arc::new(Gauge::new(MAX_FALLBACKS)),
             next_client: AtomicU64::new(1),
             stats: ServerStats::default(),

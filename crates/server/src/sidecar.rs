@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::listener::Listener;
 use crate::shared::Shared;
-use crate::{admin, listener, worker};
+use crate::{admin, descriptors, listener, worker};
 
 /// Why the sidecar cannot start.
 #[derive(Debug, Error)]
@@ -55,12 +55,13 @@ impl Sidecar {
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let server = settings.server().clone();
         let threads = threads(server.threads());
+        let max_clients = descriptors::room_for_clients(server.max_clients(), threads);
         let listeners =
             listener::bind_all(server.listen(), threads).map_err(listen_error("server.listen", server.listen()))?;
         let address = listeners[0].local_addr().unwrap_or(server.listen());
         let admin_listener = bind_admin(server.admin())?;
         let admin_address = admin_listener.local_addr().unwrap_or(server.admin());
-        let shared = Arc::new(Shared::new(Arc::new(Engine::new(settings, threads)?)));
+        let shared = Arc::new(Shared::new(Arc::new(Engine::new(settings, threads)?), max_clients));
         let shutdown = Shutdown::default();
         shared.engine().start_probes();
         let admin = tokio::spawn(admin::serve(admin_listener, shared.clone(), shutdown.clone()));

@@ -24,7 +24,8 @@ pub(crate) struct WrittenServer {
     /// How long a shutdown waits for requests that are under way.
     #[schemars(extend("x-restart" = true, "x-min" = "0s", "x-max" = "10m"))]
     drain: WrittenDuration,
-    /// Client connections at the same time; the next one is refused with an error.
+    /// Client connections at the same time; the next one is refused with an error. Lowered at the start, with a warning,
+    /// where the process may not have enough file descriptors for them and for everything else.
     #[schemars(extend("x-restart" = true), range(min = 1, max = 1_000_000))]
     max_clients: u32,
     /// Bytes of one client's requests that may wait to be understood; a client that sends more is closed, so no command can

@@ -200,7 +200,7 @@ catalogue! {
         Clients: Gauge "failsoft_clients" "connections" []
             "Clients that are connected.";
         MaxClients: Gauge "failsoft_max_clients" "connections" []
-            "Clients that may be connected: the setting server.max_clients.";
+            "Clients that may be connected: the setting server.max_clients, or fewer where file descriptors are short.";
         ClientsAccepted: Counter "failsoft_clients_accepted_total" "connections" []
             "Connections of clients that were accepted, those refused right after included.";
         ClientsRefused: Counter "failsoft_clients_refused_total" "connections" []

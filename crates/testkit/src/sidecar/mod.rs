@@ -39,13 +39,29 @@ impl Sidecar {
     /// # Panics
     /// When it ends or stays silent instead; its log is in the message.
     pub async fn start(bin: &Path, settings: &str) -> Self {
+        Self::launch(settings, |file| (bin.to_owned(), vec!["serve".into(), "-c".into(), file])).await
+    }
+
+    /// The same with at most `soft` file descriptors, and `hard` if it asks for more.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_with_files(bin: &Path, settings: &str, soft: u64, hard: u64) -> Self {
+        let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve -c \"$1\"");
+        let bin = bin.display().to_string();
+        Self::launch(settings, |file| ("/bin/sh".into(), vec!["-c".into(), script, bin, file])).await
+    }
+
+    /// `command` makes program and arguments of the settings file's name.
+    async fn launch(settings: &str, command: impl FnOnce(String) -> (PathBuf, Vec<String>)) -> Self {
         let scratch = Scratch::new("sidecar");
         let file = scratch.path().join("failsoft.toml");
         let (listen, admin) = (FreePort::reserve(), FreePort::reserve());
         write(&file, settings, &listen, &admin);
+        let (program, arguments) = command(file.display().to_string());
         let launch = Launch {
-            program: bin.to_owned(),
-            arguments: vec!["serve".to_owned(), "-c".to_owned(), file.display().to_string()],
+            program,
+            arguments,
             account: None,
             directory: scratch.path().to_owned(),
             log: scratch.path().join("log"),
