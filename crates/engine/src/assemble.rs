@@ -124,8 +124,7 @@ fn node(
 
 fn node_options(redis: &settings::Redis, address: &settings::NodeAddress) -> NodeOptions {
     NodeOptions {
-        host: address.host().to_owned(),
-        port: address.port(),
+        address: address.clone(),
         credentials: Credentials {
             username: redis.username().map(str::to_owned),
             password: redis.password().map(|password| password.expose().to_owned()),

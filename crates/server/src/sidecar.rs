@@ -13,8 +13,9 @@ use failsoft::shutdown::Shutdown;
 use thiserror::Error;
 
 use crate::listener::Listener;
+use crate::listener::doors::{Doors, SocketFile, open_admin};
 use crate::shared::Shared;
-use crate::{admin, descriptors, listener, worker};
+use crate::{admin, descriptors, worker};
 
 /// Why the sidecar cannot start.
 #[derive(Debug, Error)]
@@ -24,8 +25,8 @@ pub enum StartError {
     Listen {
         /// The setting that names it.
         setting: &'static str,
-        /// The address.
-        address: SocketAddr,
+        /// The address, or the path.
+        address: String,
         /// What the operating system said.
         error: io::Error,
     },
@@ -42,7 +43,8 @@ pub struct Sidecar {
     shared: Arc<Shared>,
     shutdown: Shutdown,
     drain: Duration,
-    address: SocketAddr,
+    doors: String,
+    socket_file: Option<SocketFile>,
     admin_address: SocketAddr,
     workers: Vec<JoinHandle<()>>,
     admin: tokio::task::JoinHandle<()>,
@@ -56,28 +58,32 @@ impl Sidecar {
         let server = settings.server().clone();
         let threads = threads(server.threads());
         let max_clients = descriptors::room_for_clients(server.max_clients(), threads);
-        let listeners =
-            listener::bind_all(server.listen(), threads).map_err(listen_error("server.listen", server.listen()))?;
-        let address = listeners[0].local_addr().unwrap_or(server.listen());
-        let admin_listener = bind_admin(server.admin())?;
+        let doors = Doors::open(&server, threads)?;
+        let said = doors.to_string();
+        let admin_listener = open_admin(server.admin())?;
         let admin_address = admin_listener.local_addr().unwrap_or(server.admin());
         let shared = Arc::new(Shared::new(Arc::new(Engine::new(settings, threads)?), max_clients));
         let shutdown = Shutdown::default();
         shared.engine().start_probes();
         let admin = tokio::spawn(admin::serve(admin_listener, shared.clone(), shutdown.clone()));
-        let workers = listeners
-            .into_iter()
-            .enumerate()
-            .map(|(index, listener)| {
-                spawn_worker(index, vec![Listener::Tcp(listener)], &shared, &shutdown, server.drain())
-            })
+        let workers = (doors.of_threads.into_iter().enumerate())
+            .map(|(index, listeners)| spawn_worker(index, listeners, &shared, &shutdown, server.drain()))
             .collect::<Result<_, _>>()?;
-        Ok(Self { shared, shutdown, drain: server.drain(), address, admin_address, workers, admin })
+        Ok(Self {
+            shared,
+            shutdown,
+            drain: server.drain(),
+            doors: said,
+            socket_file: doors.file,
+            admin_address,
+            workers,
+            admin,
+        })
     }
 
-    /// Where clients connect.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Everywhere clients connect, for people.
+    pub fn doors(&self) -> &str {
+        &self.doors
     }
 
     /// Where the admin interface is.
@@ -93,6 +99,8 @@ impl Sidecar {
     /// Stops accepting, lets what is in flight finish within the drain bound, and closes everything.
     pub async fn stop(self) {
         self.shutdown.begin();
+        // Who comes from here on is to find nobody, rather than a socket that is not answered.
+        drop(self.socket_file);
         let joined = tokio::task::spawn_blocking(move || {
             for worker in self.workers {
                 if worker.join().is_err() {
@@ -117,12 +125,6 @@ fn threads(setting: usize) -> usize {
     }
 }
 
-fn bind_admin(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
-    listener::bind_all(address, 1)
-        .and_then(|mut listeners| tokio::net::TcpListener::from_std(listeners.remove(0)))
-        .map_err(listen_error("server.admin", address))
-}
-
 fn spawn_worker(
     index: usize,
     listeners: Vec<Listener>,
@@ -135,8 +137,4 @@ fn spawn_worker(
         .name(format!("failsoft-{index}"))
         .spawn(move || worker::run(index, listeners, &shared, &shutdown, drain))
         .map_err(StartError::Thread)
-}
-
-fn listen_error(setting: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
-    move |error| StartError::Listen { setting, address, error }
 }

@@ -42,7 +42,7 @@ async fn serve(config: PathBuf, settings: Settings) -> ExitCode {
         Ok(sidecar) => sidecar,
         Err(error) => return could_not_start(&error),
     };
-    tracing::info!(listen = %sidecar.address(), admin = %sidecar.admin_address(), "serving");
+    tracing::info!(listen = %sidecar.doors(), admin = %sidecar.admin_address(), "serving");
     let stopped = tokio::select! {
         () = reload::follow(config, sidecar.shared().clone()) => Ok("reload ended"),
         stopped = told_to_stop() => stopped,
@@ -70,9 +70,7 @@ fn could_not_start(error: &StartError) -> ExitCode {
         StartError::Listen { setting, error: cause, .. } if cause.kind() == std::io::ErrorKind::AddrInUse => {
             fail(error, format_args!("something listens there already; stop it, or choose another port for {setting}"))
         }
-        StartError::Listen { setting, .. } => {
-            fail(error, format_args!("choose an address of this machine for {setting}"))
-        }
+        StartError::Listen { setting, .. } => fail(error, format_args!("choose another one for {setting}")),
         StartError::Assemble(_) => fail(error, "run `failsoft check -c FILE`: it names the line"),
         StartError::Thread(_) => fail(error, "look at the limits of this user (`ulimit -u`)"),
     }

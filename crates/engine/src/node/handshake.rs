@@ -3,8 +3,8 @@
 //! A TCP connection proves nothing: the kernel accepts it for a stopped process, and Redis accepts one only to say that
 //! it has too many. So the handshake always ends with a PING whose reply is awaited.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 use failsoft_core::outcome::Failure;
 use failsoft_core::refusal::{Health, Refusal};
@@ -14,6 +14,7 @@ use failsoft_resp::reply::{self, Head, ReplyScanner};
 use tokio::time::timeout;
 
 use super::NodeOptions;
+use crate::settings::NodeAddress;
 use crate::wire::Wire;
 
 /// Bytes of reply that a handshake may bring.
@@ -44,11 +45,18 @@ pub async fn connect(options: &NodeOptions, protocol: Protocol) -> Result<Wire, 
 }
 
 async fn connect_unbounded(options: &NodeOptions, protocol: Protocol) -> Result<Wire, Failure> {
-    let mut wire = Wire::connect_tcp(&options.host, options.port).await.map_err(|error| failure(&error))?;
+    let mut wire = dial(&options.address).await.map_err(|error| failure(&error))?;
     let (greeting, replies) = greeting(options, protocol);
     wire.write_all(&greeting).await.map_err(|error| failure(&error))?;
     read_replies(&mut wire, replies).await?;
     Ok(wire)
+}
+
+async fn dial(address: &NodeAddress) -> io::Result<Wire> {
+    match address {
+        NodeAddress::Tcp { host, port, .. } => Wire::connect_tcp(host, *port).await,
+        NodeAddress::Unix { path } => Wire::connect_unix(path).await,
+    }
 }
 
 fn greeting(options: &NodeOptions, protocol: Protocol) -> (Vec<u8>, usize) {

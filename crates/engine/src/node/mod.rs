@@ -27,15 +27,14 @@ pub use self::stats::NodeStats;
 use crate::clock::Clock;
 use crate::delivery::Sink;
 use crate::health::Health;
+use crate::settings::NodeAddress;
 use crate::shutdown::Shutdown;
 
 /// Where a node is and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeOptions {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// Where it listens.
+    pub address: NodeAddress,
     /// Who failsoft is to the node.
     pub credentials: Credentials,
     /// The database that is selected on every connection.
@@ -73,7 +72,7 @@ pub struct Node {
 impl Node {
     /// A node with connections for `workers` threads; each connects when it is first asked or started.
     pub fn new(tier: Tier, options: NodeOptions, circuit: CircuitSettings, clock: Clock, workers: usize) -> Self {
-        let name: Arc<str> = format!("{}:{}", options.host, options.port).into();
+        let name: Arc<str> = options.address.to_string().into();
         let health = Arc::new(Health::new(name.clone(), circuit.clone(), clock));
         let stats = Arc::new(NodeStats::default());
         let shutdown = Shutdown::default();
@@ -87,7 +86,7 @@ impl Node {
         Self { name, tier, options, circuit, health, stats, links, next_link: AtomicUsize::new(0), shutdown }
     }
 
-    /// `host:port`, for logs, labels and `explain`.
+    /// `host:port`, or `unix:` and a path: for logs, labels and `explain`.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }

@@ -52,7 +52,8 @@ impl<'u> Url<'u> {
     }
 }
 
-fn decode(text: &str) -> Result<String, &'static str> {
+/// `text` with its `%xx` resolved.
+pub(crate) fn decode(text: &str) -> Result<String, &'static str> {
     const BROKEN: &str = "a `%` in it is not followed by two hexadecimal digits that make text";
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

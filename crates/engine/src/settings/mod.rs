@@ -43,12 +43,12 @@ pub use local::{Local, LocalMode, WriteBack};
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{Origin, Target};
 pub use problem::{Cause, Excerpt, Place, Position, Problem, Problems, Severity};
-pub use redis::{AuthFailure, NodeAddress, Redis, Topology};
+pub use redis::{AuthFailure, NodeAddress, Redis, Security, Topology};
 pub use reference::reference;
 pub use request::Request;
 pub use route::{Fetch, Route, Source};
 pub use secret::{Secret, Surroundings, ThisProcess};
-pub use server::Server;
+pub use server::{Server, UnixSocket};
 pub use written::schema;
 
 use document::Document;
@@ -161,7 +161,7 @@ fn unreadable(file: &str, message: &str, hint: &str) -> Problems {
 
 impl Settings {
     fn mean(written: WrittenSettings, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<Self> {
-        let server = Server::mean(&written.server, judge);
+        let server = Server::mean(&written.server, home, judge);
         let redis = Redis::mean(&written.redis, home, judge);
         let request = Request::mean(&written.request);
         let breaker = Breaker::mean(&written.breaker, judge);

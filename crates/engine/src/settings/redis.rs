@@ -9,7 +9,7 @@ use super::address::WrittenUrl;
 use super::judge::Judge;
 use super::secret::{Home, Secret, WrittenSecret};
 use super::units::{WrittenDuration, WrittenSize};
-pub use node::NodeAddress;
+pub use node::{NodeAddress, Security};
 use node::{NodeUrl, node_url};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,8 @@ use std::time::Duration;
 pub(crate) struct WrittenRedis {
     /// How the nodes belong together. Only "standalone" is available in this version.
     topology: Topology,
-    /// The primary: one URL, `redis://[user[:password]@]host[:port][/database]`.
+    /// The primary: one URL, `redis://[user[:password]@]host[:port][/database]`, or
+    /// `unix://[user[:password]@]/path[?db=database]` for a socket on this machine.
     #[schemars(length(min = 1, max = 16))]
     nodes: Vec<WrittenUrl>,
     /// Nodes that replicate the primary and may answer reads, in the order in which they are asked.
@@ -151,6 +152,10 @@ impl Redis {
         let replicas = replicas.into_iter().collect::<Option<Vec<_>>>()?;
         ensure_shared(&primary, &replicas, judge);
         ensure_different(&primary, &replicas, judge);
+        refuse_tls(&primary, "redis.nodes[0]", judge);
+        for (index, replica) in replicas.iter().enumerate() {
+            refuse_tls(replica, &format!("redis.replicas[{index}]"), judge);
+        }
         let in_url = primary.password.take();
         let password = WrittenSecret {
             table: "redis",
@@ -259,6 +264,12 @@ fn refuse_topology(topology: Topology, judge: &mut Judge<'_>) {
         .hint("topology = \"standalone\", with the primary in nodes and its replicas in replicas");
 }
 
+fn refuse_tls(node: &NodeUrl, path: &str, judge: &mut Judge<'_>) {
+    if node.address.security() == Security::Tls {
+        judge.error(path, "TLS (rediss://) is not available in this version");
+    }
+}
+
 fn primary(written: &WrittenRedis, judge: &mut Judge<'_>) -> Option<NodeUrl> {
     if let [only] = &*written.nodes {
         return node_url(&only.0, "redis.nodes[0]", judge);
@@ -280,9 +291,9 @@ fn ensure_shared(primary: &NodeUrl, replicas: &[NodeUrl], judge: &mut Judge<'_>)
 }
 
 fn ensure_different(primary: &NodeUrl, replicas: &[NodeUrl], judge: &mut Judge<'_>) {
-    let addresses: Vec<_> = std::iter::once(primary).chain(replicas).map(|node| &node.address).collect();
+    let nodes: Vec<_> = std::iter::once(primary).chain(replicas).collect();
     for (index, replica) in replicas.iter().enumerate() {
-        if addresses[..=index].contains(&&replica.address) {
+        if nodes[..=index].iter().any(|earlier| earlier.is_same_place(replica)) {
             judge.error(format!("redis.replicas[{index}]"), format!("{} is named more than once", replica.address));
         }
     }

@@ -1,20 +1,34 @@
 //! `[server]`: where clients and operators reach failsoft, and how much of the machine they may use.
 
+mod unix;
+
 use super::judge::Judge;
+use super::secret::Home;
 use super::units::{WrittenDuration, WrittenSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
+pub use unix::UnixSocket;
+
+/// What is written where an address may be left out.
+const OFF: &str = "off";
 
 /// Where clients and operators reach failsoft, and how much of the machine they may use.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(inline)]
 pub(crate) struct WrittenServer {
-    /// Where clients connect: an IP address and a port.
+    /// Where clients connect: an IP address and a port, or "off".
     #[schemars(extend("x-restart" = true), length(max = 64))]
     listen: String,
+    /// A socket in the file system where clients of this machine connect; a relative path starts at the folder of the
+    /// settings file. What a dead process has left there is replaced.
+    #[schemars(extend("x-restart" = true), length(min = 1, max = 107))]
+    unix_socket: Option<String>,
+    /// Who may connect to `unix_socket`: a mode as chmod takes it.
+    #[schemars(extend("x-restart" = true), length(min = 3, max = 4))]
+    unix_socket_mode: String,
     /// Where metrics, health and the dashboard are: an IP address and a port.
     #[schemars(extend("x-restart" = true), length(max = 64))]
     admin: String,
@@ -44,6 +58,8 @@ impl Default for WrittenServer {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:6380".to_owned(),
+            unix_socket: None,
+            unix_socket_mode: "0600".to_owned(),
             admin: "127.0.0.1:9180".to_owned(),
             threads: 0,
             drain: WrittenDuration::secs(10),
@@ -58,7 +74,8 @@ impl Default for WrittenServer {
 /// Where clients and operators reach failsoft, and how much of the machine they may use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
-    listen: SocketAddr,
+    listen: Option<SocketAddr>,
+    unix_socket: Option<UnixSocket>,
     admin: SocketAddr,
     threads: usize,
     drain: Duration,
@@ -68,14 +85,21 @@ pub struct Server {
 }
 
 impl Server {
-    pub(crate) fn mean(written: &WrittenServer, judge: &mut Judge<'_>) -> Option<Self> {
-        let listen = address(&written.listen, "server.listen", written, judge);
+    pub(crate) fn mean(written: &WrittenServer, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<Self> {
+        let listen = (written.listen != OFF).then(|| address(&written.listen, "server.listen", written, judge));
+        let unix_socket = (written.unix_socket.as_deref())
+            .map(|path| UnixSocket::mean(path, &written.unix_socket_mode, &home.folder, judge));
+        ensure_a_door(listen.is_some() || unix_socket.is_some(), judge);
         let admin = address(&written.admin, "server.admin", written, judge);
-        if listen.is_some() && listen == admin && listen.is_some_and(|listen| listen.port() != 0) {
+        if let (Some(Some(listen)), Some(admin)) = (listen, admin)
+            && listen == admin
+            && listen.port() != 0
+        {
             judge.error("server.admin", "`admin` and `listen` are the same address");
         }
         Some(Self {
-            listen: listen?,
+            listen: chosen(listen)?,
+            unix_socket: chosen(unix_socket)?,
             admin: admin?,
             threads: written.threads.into(),
             drain: written.drain.0,
@@ -85,9 +109,14 @@ impl Server {
         })
     }
 
-    /// Where clients connect.
-    pub fn listen(&self) -> SocketAddr {
+    /// Where clients connect over TCP, if they may.
+    pub fn listen(&self) -> Option<SocketAddr> {
         self.listen
+    }
+
+    /// The socket in the file system where clients connect, if there is one.
+    pub fn unix_socket(&self) -> Option<&UnixSocket> {
+        self.unix_socket.as_ref()
     }
 
     /// Where metrics, health and the dashboard are.
@@ -118,6 +147,19 @@ impl Server {
     /// Bytes of replies that may wait for one client to read them.
     pub fn max_output_buffer(&self) -> u64 {
         self.max_output_buffer
+    }
+}
+
+/// What was asked for, and can be had.
+fn chosen<T>(asked_for: Option<Option<T>>) -> Option<Option<T>> {
+    asked_for.map_or(Some(None), |had| had.map(Some))
+}
+
+fn ensure_a_door(has_one: bool, judge: &mut Judge<'_>) {
+    if !has_one {
+        judge
+            .error("server.listen", "`listen` is off and nothing else is listened at: no client could connect")
+            .hint("name a socket with server.unix_socket");
     }
 }
 

@@ -12,6 +12,7 @@ mod faults;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,11 @@ impl Redis {
     /// The port it listens on, also while it is down.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// Its own directory, in which the relative paths of its settings begin.
+    pub fn directory(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// `redis://127.0.0.1:port`, with the password if one is required.

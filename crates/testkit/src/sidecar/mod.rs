@@ -30,7 +30,7 @@ pub struct Sidecar {
     settings: PathBuf,
     listen: FreePort,
     admin: FreePort,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Sidecar {
@@ -66,7 +66,7 @@ impl Sidecar {
             directory: scratch.path().to_owned(),
             log: scratch.path().join("log"),
         };
-        let sidecar = Self { process: launch.start(), settings: file, listen, admin, _scratch: scratch };
+        let sidecar = Self { process: launch.start(), settings: file, listen, admin, scratch: scratch };
         sidecar.wait_until_live().await;
         sidecar
     }
@@ -137,6 +137,11 @@ impl Sidecar {
     pub fn reload(&self, settings: &str) {
         write(&self.settings, settings, &self.listen, &self.admin);
         self.process.signal(Signal::HUP);
+    }
+
+    /// Its own directory, in which the relative paths of its settings begin.
+    pub fn directory(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The settings file.

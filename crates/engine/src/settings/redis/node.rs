@@ -1,36 +1,66 @@
 //! The URL of one Redis node.
 
-use crate::settings::address::{Url, host_and_port};
+use crate::settings::address::{Url, decode, host_and_port};
 use crate::settings::judge::Judge;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 const DEFAULT_PORT: u16 = 6379;
 
-/// Where a node listens. The host is a name or an IP address without brackets.
+/// Where a node listens, and what its connections are protected by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct NodeAddress {
-    host: String,
-    port: u16,
+pub enum NodeAddress {
+    /// At an address and port.
+    Tcp {
+        /// A name or an IP address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Whether what is said can be read on the way.
+        security: Security,
+    },
+    /// In the file system of this machine.
+    Unix {
+        /// The socket.
+        path: PathBuf,
+    },
+}
+
+/// What protects a connection over the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Security {
+    /// Nothing.
+    Plain,
+    /// TLS; never less, whatever happens.
+    Tls,
 }
 
 impl NodeAddress {
-    /// The host: a name or an IP address.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// A node that is spoken to over plain TCP.
+    pub fn plain(host: impl Into<String>, port: u16) -> Self {
+        Self::Tcp { host: host.into(), port, security: Security::Plain }
     }
 
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// What protects its connections over the network; a socket in the file system needs none.
+    pub fn security(&self) -> Security {
+        match self {
+            Self::Tcp { security, .. } => *security,
+            Self::Unix { .. } => Security::Plain,
+        }
+    }
+
+    /// Whether both are the same place, however they are spoken to.
+    fn is_same_place(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
     }
 }
 
 impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+            Self::Unix { path } => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -52,6 +82,10 @@ impl NodeUrl {
             || differs(&self.password, &other.password)
             || differs(&self.database, &other.database)
     }
+
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        self.address.is_same_place(&other.address)
+    }
 }
 
 /// Reads the URL at `path`.
@@ -59,7 +93,9 @@ pub(super) fn node_url(text: &str, path: &str, judge: &mut Judge<'_>) -> Option<
     match parse(text) {
         Ok(url) => Some(url),
         Err(message) => {
-            judge.error(path, message).hint("write redis://host:port");
+            judge
+                .error(path, message)
+                .hint("write redis://host:port, rediss://host:port for TLS, or unix:///path/of/the/socket");
             None
         }
     }
@@ -68,25 +104,40 @@ pub(super) fn node_url(text: &str, path: &str, judge: &mut Judge<'_>) -> Option<
 fn parse(text: &str) -> Result<NodeUrl, String> {
     let broken = |why: &str| format!("this is not the URL of a Redis node: {why}");
     let url = Url::parse(text).map_err(broken)?;
-    match url.scheme {
-        "redis" => {}
-        "rediss" | "valkeys" => return Err("TLS (rediss://) is not available in this version".to_owned()),
-        "unix" | "redis+unix" | "redis-socket" => {
-            return Err("Unix sockets are not available in this version".to_owned());
-        }
+    let (address, database) = match url.scheme {
+        "redis" | "valkey" => over_network(&url, Security::Plain),
+        "rediss" | "valkeys" => over_network(&url, Security::Tls),
+        "unix" | "redis+unix" | "valkey+unix" => in_file_system(&url),
         other => return Err(broken(&format!("its scheme is {other}://"))),
     }
-    let (host, port) = host_and_port(url.authority, DEFAULT_PORT).map_err(broken)?;
+    .map_err(broken)?;
+    Ok(NodeUrl { address, username: url.username, password: url.password, database })
+}
+
+fn over_network(url: &Url<'_>, security: Security) -> Result<(NodeAddress, Option<u32>), &'static str> {
+    let (host, port) = host_and_port(url.authority, DEFAULT_PORT)?;
     let database = match url.rest.trim_start_matches('/') {
         "" => None,
-        digits => Some(digits.parse().map_err(|_| broken("what follows the host is not a database's number"))?),
+        digits => Some(digits.parse().map_err(|_| "what follows the host is not a database's number")?),
     };
-    Ok(NodeUrl {
-        address: NodeAddress { host: host.to_owned(), port },
-        username: url.username,
-        password: url.password,
-        database,
-    })
+    Ok((NodeAddress::Tcp { host: host.to_owned(), port, security }, database))
+}
+
+/// `unix://[user[:password]@]/path[?db=N]`, as redis-py writes it.
+fn in_file_system(url: &Url<'_>) -> Result<(NodeAddress, Option<u32>), &'static str> {
+    let (path, query) = url.rest.split_once('?').map_or((url.rest, None), |(path, query)| (path, Some(query)));
+    let path = PathBuf::from(decode(path)?);
+    if !url.authority.is_empty() || path == Path::new("") || path == Path::new("/") {
+        return Err("a socket's path begins with a third slash: unix:///run/redis.sock");
+    }
+    let database = match query {
+        None => None,
+        Some(query) => {
+            let number = query.strip_prefix("db=").and_then(|digits| digits.parse().ok());
+            Some(number.ok_or("what follows the path is not ?db= and a database's number")?)
+        }
+    };
+    Ok((NodeAddress::Unix { path }, database))
 }
 
 #[cfg(test)]
@@ -105,6 +156,25 @@ mod tests {
         );
         let url = parse("redis://[::1]").unwrap();
         assert_eq!((url.address.to_string().as_str(), url.database), ("[::1]:6379", None));
+        assert_eq!(url.address.security(), Security::Plain);
+    }
+
+    #[test]
+    fn the_scheme_says_whether_it_is_tls_and_the_place_is_the_same() {
+        let (over_tls, plain) = (parse("rediss://h:7000/1").unwrap(), parse("redis://h:7000").unwrap());
+        assert_eq!((over_tls.address.security(), over_tls.database), (Security::Tls, Some(1)));
+        assert!(over_tls.is_same_place(&plain) && over_tls.address != plain.address);
+    }
+
+    #[test]
+    fn a_socket_is_named_by_its_path() {
+        let url = parse("unix://app:pw@/run/my%20redis.sock?db=2").unwrap();
+        assert_eq!(url.address, NodeAddress::Unix { path: "/run/my redis.sock".into() });
+        assert_eq!((url.username.as_deref(), url.database), (Some("app"), Some(2)));
+        assert_eq!(url.address.to_string(), "unix:/run/my redis.sock");
+        for text in ["unix://run/redis.sock", "unix://", "unix:///", "unix:///run/r?db=x", "unix:///run/r?password=x"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -114,6 +184,5 @@ mod tests {
             let message = parse(text).err().unwrap();
             assert!(!message.contains("secret"), "{message}");
         }
-        assert_eq!(parse("rediss://h").err().unwrap(), "TLS (rediss://) is not available in this version");
     }
 }

@@ -48,11 +48,20 @@ const ONE_LINERS: &[(&str, &str)] = &[
         "server.listen = \"0.0.0.0:6380\"",
         "0.0.0.0:6380 can be reached from other machines, and failsoft would let all of them in",
     ),
+    ("server.listen = \"off\"", "`listen` is off and nothing else is listened at: no client could connect"),
+    ("server = { unix_socket = \"s\", unix_socket_mode = \"0999\" }", "`0999` is not a file's mode"),
+    (
+        "server.unix_socket = \"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
+        "`unix_socket` may have at most 107 bytes; it has 113",
+    ),
     ("server.admin = \"127.0.0.1:6380\"", "`admin` and `listen` are the same address"),
     ("redis.topology = \"cluster\"", "topology \"cluster\" is not available in this version"),
     ("redis.topology = \"sentinel\"", "topology \"sentinel\" is not available in this version"),
     ("redis.nodes = [\"rediss://h\"]", "TLS (rediss://) is not available in this version"),
-    ("redis.nodes = [\"unix:///run/r\"]", "Unix sockets are not available in this version"),
+    (
+        "redis.nodes = [\"unix://run/r\"]",
+        "this is not the URL of a Redis node: a socket's path begins with a third slash: unix:///run/redis.sock",
+    ),
     ("redis.nodes = [\"http://h\"]", "this is not the URL of a Redis node: its scheme is http://"),
     ("redis.nodes = [\"redis://a\", \"redis://b\"]", "standalone has one primary; `nodes` names 2"),
     ("redis.replicas = [\"redis://127.0.0.1:6379\"]", "127.0.0.1:6379 is named more than once"),
@@ -285,7 +294,7 @@ fn a_problem_shows_its_place_its_path_and_its_line_without_passwords() {
     assert!(!format!("{problems}{problems:?}").contains("hunter2"));
     assert_eq!(
         problems.to_string(),
-        "failsoft.toml:2:10: error: this is not the URL of a Redis node: its port is not a number from 1 to 65535\nhint: write redis://host:port"
+        "failsoft.toml:2:10: error: this is not the URL of a Redis node: its port is not a number from 1 to 65535\nhint: write redis://host:port, rediss://host:port for TLS, or unix:///path/of/the/socket"
     );
 }
 
@@ -299,7 +308,7 @@ fn a_problem_as_json_has_line_and_column_beside_the_file() {
             "file": "failsoft.toml", "line": 1, "column": 8,
             "path": "server.lsiten",
             "message": "unknown key `lsiten` in [server]; did you mean `listen`?",
-            "hint": "[server] knows listen, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer and allow_non_loopback",
+            "hint": "[server] knows listen, unix_socket, unix_socket_mode, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer and allow_non_loopback",
         })
     );
 }

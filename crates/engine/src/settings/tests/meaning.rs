@@ -9,7 +9,7 @@ use std::time::Duration;
 #[test]
 fn an_empty_file_means_the_defaults() {
     let settings = Settings::default();
-    assert_eq!(settings.server().listen().to_string(), "127.0.0.1:6380");
+    assert_eq!(settings.server().listen().unwrap().to_string(), "127.0.0.1:6380");
     assert_eq!(settings.redis().primary().to_string(), "127.0.0.1:6379");
     assert_eq!(settings.redis().timeout(), Duration::from_millis(200));
     assert_eq!((settings.breaker().failures(), settings.breaker().cooldown()), (5, Duration::from_secs(30)));
@@ -21,7 +21,7 @@ fn an_empty_file_means_the_defaults() {
 #[test]
 fn a_wider_bind_is_accepted_when_it_is_asked_for() {
     let settings = settings("[server]\nlisten = \"0.0.0.0:6380\"\nallow_non_loopback = true\n");
-    assert!(settings.server().listen().ip().is_unspecified());
+    assert!(settings.server().listen().unwrap().ip().is_unspecified());
 }
 
 #[test]

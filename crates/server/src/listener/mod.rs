@@ -1,22 +1,24 @@
-//! Listener sockets, and the loop that accepts.
+//! The doors clients come in through: accepted at one after the other, so that none is starved.
+
+pub(crate) mod doors;
+mod socket_file;
+mod tcp;
 
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use failsoft::telemetry::figures::ACCEPT_ERRORS;
 use failsoft::wire::Wire;
 use failsoft_resp::encode;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
 
 use crate::shared::Shared;
 
-/// Connections that may wait to be accepted.
+/// Connections that may wait to be accepted at one door.
 const BACKLOG: i32 = 1_024;
 /// The pause after an accept that failed: without it a process out of file descriptors would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -30,35 +32,7 @@ pub(crate) enum Listener {
     /// At an address and port.
     Tcp(std::net::TcpListener),
     /// In the file system.
-    #[expect(dead_code, reason = "the setting that asks for one comes next")]
     Unix(std::os::unix::net::UnixListener),
-}
-
-/// A socket that listens at `address` together with the others of this process.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// Sockets at `address` for `count` threads; with port 0 the first decides the port.
-///
-/// `SO_REUSEPORT` would let two sidecars share a port without a word, so the address is first tried without it.
-pub(crate) fn bind_all(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    let address = claim(address)?;
-    (0..count.max(1)).map(|_| bind(address)).collect()
-}
-
-fn claim(address: SocketAddr) -> io::Result<SocketAddr> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    let claimed = socket.local_addr()?.as_socket();
-    Ok(claimed.unwrap_or(address))
 }
 
 /// Accepts clients; keeps a file descriptor in reserve, so that a client who comes when there are no more can be told so
