@@ -112,7 +112,7 @@ async fn read_all(engine: &Engine, keys: usize) {
 }
 
 async fn read(engine: &Engine, key: usize) -> Sample {
-    let (context, _) = engine.context(0);
+    let context = engine.context(0);
     let key = format!("k:{key}");
     let mut frame = Vec::new();
     encode::command(&mut frame, [&b"GET"[..], key.as_bytes()]);

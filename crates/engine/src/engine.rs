@@ -98,10 +98,9 @@ impl Engine {
         self.ground.clock
     }
 
-    /// Where a job of `worker` runs, and the generation of its world.
-    pub fn context(&self, worker: usize) -> (Context, u64) {
-        let (world, generation) = self.world();
-        (Context { world, worker, clock: self.ground.clock }, generation)
+    /// Where a job of `worker` runs.
+    pub fn context(&self, worker: usize) -> Context {
+        Context { world: self.world.load_full(), worker, clock: self.ground.clock }
     }
 
     /// Closes every connection.

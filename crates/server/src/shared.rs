@@ -100,11 +100,7 @@ impl Shared {
         self.engine.clock()
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.engine.generation()
-    }
-
-    pub(crate) fn context(&self, worker: usize) -> (Context, u64) {
+    pub(crate) fn context(&self, worker: usize) -> Context {
         self.engine.context(worker)
     }
 

@@ -48,11 +48,11 @@ fn welcome(worker: usize, wire: Wire, shared: &Arc<Shared>, shutdown: &Shutdown,
         sessions.spawn(turn_away(wire));
         return;
     }
-    let session = Session::new(shared.clone(), worker, shared.next_client(), wire);
-    let (shared, shutdown) = (shared.clone(), shutdown.clone());
+    let session = Session::new(shared.clone(), worker, shared.next_client(), wire, shutdown.clone());
+    let shared = shared.clone();
     sessions.spawn(async move {
         let _place = Place(&shared);
-        let ended = session.run(&shutdown).await;
+        let ended = session.run().await;
         shared.stats().closed.increment(ended.name());
     });
 }

@@ -63,6 +63,28 @@ impl Wire {
         }
     }
 
+    /// Ready when something can be read, or the connection has come to an end; keeps the waker of the last who asked.
+    ///
+    /// # Errors
+    /// What the operating system says; the connection is of no use then.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    /// Ready when something can be written, or the connection has come to an end; keeps the waker of the last who asked.
+    ///
+    /// # Errors
+    /// What the operating system says; the connection is of no use then.
+    pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
     /// Reads into `buffer` what is there, up to the room in it; 0 is the end of the stream. A read that leaves room has
     /// read everything there was.
     ///

@@ -4,12 +4,15 @@
 //! become ready. A client that does not read its replies, or sends faster than it is answered, is not read from any
 //! further; a client that stops in the middle of a command is closed after a while.
 
+mod bell;
 mod dispatch;
 pub(crate) mod gauge;
 mod greeting;
 pub(crate) mod replies;
+mod turn;
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +20,12 @@ use failsoft::shutdown::Shutdown;
 use failsoft::wire::Wire;
 use failsoft_core::Time;
 use failsoft_resp::{Limits, RequestScanner};
-use tokio::io::Interest;
-use tokio::sync::watch;
-use tokio::time::sleep_until;
 
+use self::bell::Bell;
 use self::dispatch::{Dispatcher, Next};
 use self::greeting::Greeting;
 use self::replies::{Backlog, Replies, Slot};
+use self::turn::Patience;
 use crate::shared::Shared;
 
 /// Requests of one client that may be under way at once; beyond it the client is not read from.
@@ -86,134 +88,92 @@ pub(crate) struct Session {
     scanner: RequestScanner,
     replies: Arc<Replies>,
     dispatcher: Dispatcher,
-    generation: u64,
     /// Tells of new settings, so that an idle client does not keep an old world, with its connections, alive.
-    reloads: watch::Receiver<u64>,
+    bell: Bell,
+    /// There are new settings; requests routed by the old ones may still be under way.
+    is_outdated: bool,
     /// What has been read of a command that is not whole, or may not be dispatched yet.
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     written: usize,
     frame_due: Option<Time>,
     frame_paid: usize,
+    patience: Patience,
     ending: Option<Ended>,
 }
 
 impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, worker: usize, id: u64, wire: Wire) -> Self {
-        let (context, generation) = shared.context(worker);
+    pub(crate) fn new(shared: Arc<Shared>, worker: usize, id: u64, wire: Wire, shutdown: Shutdown) -> Self {
+        let bell = Bell::new(shared.engine().reloads(), shutdown);
+        let context = shared.context(worker);
         let limits = Limits { max_bulk: shared.limits().max_value, ..Limits::default() };
         let bound = shared.limits().max_output_buffer;
         let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
         let greeting = Greeting::new(id, context.world.primary().options().database);
         Self {
-            reloads: shared.engine().reloads(),
             dispatcher: Dispatcher::new(replies.clone(), context, greeting),
             shared,
             worker,
             wire,
             scanner: RequestScanner::new(limits),
             replies,
-            generation,
+            bell,
+            is_outdated: false,
             incoming: Vec::new(),
             outgoing: Vec::new(),
             written: 0,
             frame_due: None,
             frame_paid: 0,
+            patience: Patience::default(),
             ending: None,
         }
     }
 
     /// Serves the client until one side has had enough.
-    pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Ended {
-        let ended = self.serve(shutdown).await;
+    pub(crate) async fn run(mut self) -> Ended {
+        let ended = loop {
+            if let Err(ended) = self.turn().await {
+                break ended;
+            }
+        };
         self.replies.close();
         ended
     }
 
-    async fn serve(&mut self, shutdown: &Shutdown) -> Ended {
-        loop {
-            if let Err(ended) = self.write() {
-                return ended;
-            }
-            self.refresh_world();
-            if let Err(ended) = self.dispatch_kept() {
+    /// Writes and dispatches what can be, then waits for something to happen.
+    async fn turn(&mut self) -> Result<(), Ended> {
+        let backlog = self.write()?;
+        self.refresh_world(backlog);
+        match self.dispatch_kept() {
+            Ok(0) => {}
+            Ok(_) => return Ok(()),
+            Err(ended) => {
                 self.ending.get_or_insert(ended);
-            }
-            let backlog = self.replies.backlog();
-            if self.replies.is_overrun() {
-                return Ended::OutputBuffer;
-            }
-            if let Some(ended) = self.ending
-                && backlog.requests == 0
-                && self.unwritten() + backlog.bytes == 0
-            {
-                return ended;
-            }
-            // What has been answered at once wakes nobody; so does a reload that came just now.
-            if self.unwritten() == 0 && self.replies.has_outgoing() || self.awaits_new_world() && backlog.requests == 0
-            {
-                continue;
-            }
-            let reads = self.ending.is_none() && self.has_room(backlog);
-            if let Err(ended) = self.wait(reads, shutdown).await {
-                return ended;
+                return Ok(());
             }
         }
-    }
-
-    /// Waits for something to happen, and does the reading.
-    async fn wait(&mut self, reads: bool, shutdown: &Shutdown) -> Result<(), Ended> {
-        let writes = self.unwritten() > 0;
-        let interest = match (reads, writes) {
-            (true, true) => Interest::READABLE | Interest::WRITABLE,
-            (true, false) => Interest::READABLE,
-            (false, true) => Interest::WRITABLE,
-            (false, false) => Interest::ERROR,
-        };
-        let due = self.shared.clock().instant(self.frame_due.unwrap_or(Time::NEVER));
-        tokio::select! {
-            biased;
-            () = self.replies.ready() => Ok(()),
-            _ = self.reloads.changed() => Ok(()),
-            ready = self.wire.ready(interest) => match ready {
-                Ok(ready) if reads && (ready.is_readable() || ready.is_read_closed()) => {
-                    if let Err(ended) = self.read() {
-                        self.ending = Some(ended);
-                    }
-                    Ok(())
-                }
-                // A reset stays ready for ever: going round again would never let go of the thread.
-                Ok(ready) if ready.is_error() => Err(Ended::Broken),
-                Ok(_) => Ok(()),
-                Err(_) => Err(Ended::Broken),
-            },
-            () = sleep_until(due), if self.frame_due.is_some() && reads => Err(Ended::Slow),
-            () = shutdown.begun(), if self.ending.is_none() => {
-                self.ending = Some(Ended::Shutdown);
-                Ok(())
-            }
+        if backlog.is_overrun {
+            return Err(Ended::OutputBuffer);
         }
+        if let Some(ended) = self.ending
+            && backlog.requests == 0
+            && self.unwritten() + backlog.bytes == 0
+        {
+            return Err(ended);
+        }
+        let reads = self.ending.is_none() && self.has_room(backlog);
+        self.wait(reads).await
     }
 
     /// Whether another request may be taken up: there is always room for one.
     fn has_room(&self, backlog: Backlog) -> bool {
-        let Backlog { requests, bytes, expected } = backlog;
+        let Backlog { requests, bytes, expected, is_overrun } = backlog;
         let fits = requests == 0 || expected < self.shared.limits().max_output_buffer / 2;
-        requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits && !self.awaits_new_world()
+        !is_overrun && requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits && !self.is_outdated
     }
 
     fn unwritten(&self) -> usize {
         self.outgoing.len() - self.written
-    }
-
-    /// Reads once, and dispatches what has become whole.
-    fn read(&mut self) -> Result<(), Ended> {
-        SCRATCH.with_borrow_mut(|scratch| match self.wire.read_now(&mut scratch.as_mut_slice()) {
-            Ok(0) => Err(Ended::ByClient),
-            Ok(read) => self.take(&scratch[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
-            Err(_) => Err(Ended::Broken),
-        })
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Ended> {
@@ -231,10 +191,10 @@ impl Session {
         Ok(())
     }
 
-    /// Dispatches what was kept because there was no room.
-    fn dispatch_kept(&mut self) -> Result<(), Ended> {
+    /// Dispatches what was kept because there was no room; returns how many bytes that were.
+    fn dispatch_kept(&mut self) -> Result<usize, Ended> {
         if self.incoming.is_empty() || self.ending.is_some() {
-            return Ok(());
+            return Ok(0);
         }
         let incoming = std::mem::take(&mut self.incoming);
         let consumed = self.dispatch_all(&incoming)?;
@@ -243,14 +203,13 @@ impl Session {
             self.incoming.drain(..consumed);
             self.watch_frame();
         }
-        Ok(())
+        Ok(consumed)
     }
 
     /// Dispatches whole commands while there is room; returns how many bytes they took.
     fn dispatch_all(&mut self, bytes: &[u8]) -> Result<usize, Ended> {
         let now = self.shared.clock().now();
         let mut consumed = 0;
-        self.refresh_world();
         let mut looked = 0;
         while consumed < bytes.len() {
             if looked % ROOM_STEP == 0 && !self.has_room(self.replies.backlog()) {
@@ -275,16 +234,11 @@ impl Session {
         Ok(consumed)
     }
 
-    /// Whether the settings have changed and requests routed by the old ones are still under way.
-    fn awaits_new_world(&self) -> bool {
-        self.generation != self.shared.generation()
-    }
-
-    fn refresh_world(&mut self) {
-        if self.awaits_new_world() && self.replies.backlog().requests == 0 {
-            let (context, generation) = self.shared.context(self.worker);
-            self.dispatcher.set_context(context);
-            self.generation = generation;
+    /// Takes up new settings, once no request routed by the old ones is under way.
+    fn refresh_world(&mut self, backlog: Backlog) {
+        if self.is_outdated && backlog.requests == 0 {
+            self.is_outdated = false;
+            self.dispatcher.set_context(self.shared.context(self.worker));
         }
     }
 
@@ -301,24 +255,26 @@ impl Session {
         }
     }
 
-    /// Writes what is ready, as far as the client takes it.
-    fn write(&mut self) -> Result<(), Ended> {
+    /// Writes what is ready, as far as the client takes it; returns what was left to do when it was taken.
+    fn write(&mut self) -> Result<Backlog, Ended> {
         loop {
+            if self.unwritten() > 0 {
+                match self.wire.try_write(&self.outgoing[self.written..]) {
+                    Ok(written) => self.written += written,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(self.replies.backlog()),
+                    Err(_) => return Err(Ended::Broken),
+                }
+            }
             if self.unwritten() == 0 {
                 self.outgoing.clear();
                 self.written = 0;
                 if self.outgoing.capacity() > READ_PAUSE {
                     self.outgoing = Vec::new();
                 }
-                self.replies.take_outgoing(&mut self.outgoing);
+                let backlog = self.replies.take_outgoing(&mut self.outgoing);
                 if self.outgoing.is_empty() {
-                    return Ok(());
+                    return Ok(backlog);
                 }
-            }
-            match self.wire.try_write(&self.outgoing[self.written..]) {
-                Ok(written) => self.written += written,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return Err(Ended::Broken),
             }
         }
     }

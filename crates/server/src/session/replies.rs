@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::{Context as Turn, Poll, Waker};
 
 use failsoft::delivery::Deliver;
 use failsoft::gather::gather;
@@ -16,7 +17,6 @@ use failsoft::world::World;
 use failsoft_core::request::Ending;
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::gauge::Gauge;
 
@@ -36,7 +36,6 @@ const TOO_MANY_FALLBACKS: &[u8] =
 /// The replies of one client.
 pub(crate) struct Replies {
     inner: Mutex<Inner>,
-    ready: Notify,
     fallbacks: Arc<Gauge>,
 }
 
@@ -55,6 +54,10 @@ struct Inner {
     /// answer a whole pipeline before the session gets to look.
     bound: usize,
     overrun: bool,
+    /// Something has come since the session last looked.
+    news: bool,
+    /// The session's task.
+    session: Option<Waker>,
     /// Bytes of a reply to this client: the largest of late, forgotten by and by.
     typical: usize,
 }
@@ -68,6 +71,8 @@ pub(crate) struct Backlog {
     pub(crate) bytes: usize,
     /// The same once the requests are answered, if they are answered like those before.
     pub(crate) expected: usize,
+    /// More bytes have come than may wait, so that some are lost.
+    pub(crate) is_overrun: bool,
 }
 
 /// One request's place.
@@ -128,9 +133,11 @@ impl Replies {
             closed: false,
             bound,
             overrun: false,
+            news: false,
+            session: None,
             typical: UNKNOWN_REPLY,
         };
-        Self { inner: Mutex::new(inner), ready: Notify::new(), fallbacks }
+        Self { inner: Mutex::new(inner), fallbacks }
     }
 
     /// Takes the next place; returns its ticket.
@@ -190,41 +197,33 @@ impl Replies {
     pub(crate) fn complete(&self, ticket: u64, reply: Vec<u8>) {
         let mut inner = self.inner.lock();
         inner.settle(ticket, reply);
-        drop(inner);
-        self.ready.notify_one();
+        inner.wake();
     }
 
-    /// Appends everything that may be written to `out`, which is usually empty.
-    pub(crate) fn take_outgoing(&self, out: &mut Vec<u8>) {
+    /// Moves everything that may be written to `out`, which is empty; returns what else is outstanding.
+    pub(crate) fn take_outgoing(&self, out: &mut Vec<u8>) -> Backlog {
         let mut inner = self.inner.lock();
-        if out.is_empty() {
-            std::mem::swap(out, &mut inner.outgoing);
-        } else {
-            out.append(&mut inner.outgoing);
-        }
+        std::mem::swap(out, &mut inner.outgoing);
+        inner.news = false;
+        inner.backlog()
     }
 
     /// How much is outstanding.
     pub(crate) fn backlog(&self) -> Backlog {
-        let inner = self.inner.lock();
-        let requests = inner.slots.len();
-        let bytes = inner.outgoing.len() + inner.held;
-        Backlog { requests, bytes, expected: bytes + requests.saturating_mul(inner.typical) }
+        self.inner.lock().backlog()
     }
 
-    /// Whether there is anything to write.
-    pub(crate) fn has_outgoing(&self) -> bool {
-        !self.inner.lock().outgoing.is_empty()
-    }
-
-    /// Whether more bytes have come than may wait, so that some are lost.
-    pub(crate) fn is_overrun(&self) -> bool {
-        self.inner.lock().overrun
-    }
-
-    /// Returns when something may have become ready to be written.
-    pub(crate) async fn ready(&self) {
-        self.ready.notified().await;
+    /// Ready when something may have become ready to be written since it last was, or since it was last taken.
+    pub(crate) fn poll_news(&self, turn: &Turn<'_>) -> Poll<()> {
+        let mut inner = self.inner.lock();
+        if std::mem::take(&mut inner.news) {
+            return Poll::Ready(());
+        }
+        match &mut inner.session {
+            Some(session) => session.clone_from(turn.waker()),
+            None => inner.session = Some(turn.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// What the requests read from here on are routed by. Only while none is under way.
@@ -244,6 +243,20 @@ impl Replies {
 }
 
 impl Inner {
+    fn wake(&mut self) {
+        self.news = true;
+        if let Some(session) = &self.session {
+            session.wake_by_ref();
+        }
+    }
+
+    fn backlog(&self) -> Backlog {
+        let requests = self.slots.len();
+        let bytes = self.outgoing.len() + self.held;
+        let expected = bytes + requests.saturating_mul(self.typical);
+        Backlog { requests, bytes, expected, is_overrun: self.overrun }
+    }
+
     /// Puts an answer in its place, and moves what has become first in line to the outgoing bytes.
     fn settle(&mut self, ticket: u64, mut reply: Vec<u8>) {
         if self.closed || self.is_full(reply.len()) {
@@ -366,7 +379,7 @@ impl Deliver for Inbox {
     }
 
     fn wake(&self) {
-        self.0.ready.notify_one();
+        self.0.inner.lock().wake();
     }
 }
 

@@ -1,0 +1,115 @@
+//! What a session waits for between two turns: the client, its replies, its patience, and what concerns everybody.
+//!
+//! Polled by hand, because this is on the way of every request: each thing that may happen keeps the task's waker from
+//! one turn to the next, and nothing is registered anew that has not changed. The one exception is a client that is not
+//! read from, which is waited for as any task would.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::Interest;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::bell::Word;
+use super::{Ended, SCRATCH, Session};
+
+/// The timer of an unfinished command; none is kept for those who finish theirs.
+#[derive(Default)]
+pub(super) struct Patience(Option<Pin<Box<Sleep>>>);
+
+impl Patience {
+    /// Ready once it is `due`.
+    fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if sleep.deadline() != due {
+            sleep.as_mut().reset(due);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl Session {
+    /// Waits for something to happen, and does the reading if the client is read from.
+    pub(super) async fn wait(&mut self, reads: bool) -> Result<(), Ended> {
+        if reads { poll_fn(|cx| self.poll_turn(cx)).await } else { self.wait_without_reading().await }
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        if self.replies.poll_news(cx).is_ready() || self.poll_bell(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if let Poll::Ready(read) = self.poll_read(cx) {
+            if let Err(ended) = read {
+                self.ending = Some(ended);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if self.unwritten() > 0 && self.wire.poll_writable(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_patience(cx).map(Err)
+    }
+
+    fn poll_bell(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let word = ready!(self.bell.poll(cx));
+        self.handle_word(word);
+        Poll::Ready(())
+    }
+
+    fn handle_word(&mut self, word: Word) {
+        match word {
+            Word::Reload => self.is_outdated = true,
+            Word::Shutdown => {
+                self.ending.get_or_insert(Ended::Shutdown);
+            }
+        }
+    }
+
+    /// Reads once, and dispatches what has become whole.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        loop {
+            if ready!(self.wire.poll_readable(cx)).is_err() {
+                return Poll::Ready(Err(Ended::Broken));
+            }
+            let read = SCRATCH.with_borrow_mut(|scratch| match self.wire.read_now(&mut scratch.as_mut_slice()) {
+                Ok(0) => Some(Err(Ended::ByClient)),
+                Ok(read) => Some(self.take(&scratch[..read])),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+                Err(_) => Some(Err(Ended::Broken)),
+            });
+            if let Some(read) = read {
+                return Poll::Ready(read);
+            }
+        }
+    }
+
+    /// Ready if the command that has begun should be whole by now.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let Some(due) = self.frame_due else {
+            self.patience = Patience::default();
+            return Poll::Pending;
+        };
+        let due = self.shared.clock().instant(due);
+        self.patience.poll(due, cx).map(|()| Ended::Slow)
+    }
+
+    async fn wait_without_reading(&mut self) -> Result<(), Ended> {
+        let interest = if self.unwritten() > 0 { Interest::WRITABLE } else { Interest::ERROR };
+        let Self { wire, replies, bell, .. } = self;
+        let word = tokio::select! {
+            biased;
+            () = poll_fn(|cx| replies.poll_news(cx)) => return Ok(()),
+            word = poll_fn(|cx| bell.poll(cx)) => word,
+            ready = wire.ready(interest) => return match ready {
+                // A reset stays ready for ever: going round again would never let go of the thread.
+                Ok(ready) if ready.is_error() => Err(Ended::Broken),
+                Ok(_) => Ok(()),
+                Err(_) => Err(Ended::Broken),
+            },
+        };
+        self.handle_word(word);
+        Ok(())
+    }
+}
