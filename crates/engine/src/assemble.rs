@@ -90,6 +90,7 @@ pub(crate) fn assemble(
         origins,
         routes: RouteTable::new(listed),
         plain: plain(settings, before),
+        rules: settings.rules().clone(),
     }))
 }
 

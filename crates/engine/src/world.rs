@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::node::Node;
 use crate::route::Route;
+use crate::settings::Rules;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
 use crate::write_back::WriteBack;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub routes: RouteTable<Route>,
     /// How requests go that no listed route matches.
     pub plain: Route,
+    /// Who may ask what.
+    pub rules: Arc<Rules>,
 }
 
 /// Requests paid into the budget for repeats at a time; enough to fill it.
@@ -69,6 +72,11 @@ impl World {
             repeats: Mutex::new(RetryBudget::new(RetryBudgetSettings::default())),
             requests: AtomicU64::new(0),
         }
+    }
+
+    /// Who may ask what.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.parts.rules
     }
 
     /// The route of `key`.

@@ -8,6 +8,7 @@ use failsoft::clock::Clock;
 use failsoft::runner::Context;
 use failsoft::telemetry::counter::{Counter, CounterMap};
 
+use crate::session::access::AccessStats;
 use crate::session::gauge::Gauge;
 
 /// Requests that may wait for fallbacks at once, of all clients together.
@@ -43,6 +44,8 @@ pub struct ServerStats {
     pub accept_errors: CounterMap,
     /// Connections that ended, by reason.
     pub closed: CounterMap,
+    /// What is counted about those who are not let through.
+    pub(crate) access: Arc<AccessStats>,
     /// Times that settings were taken up, by result.
     pub reloads: CounterMap,
 }

@@ -88,6 +88,26 @@ pub(crate) fn host_and_port(authority: &str, default_port: u16) -> Result<(&str,
     Ok((host, port))
 }
 
+/// A line of settings without the passwords and their hashes that stand in it.
+pub(crate) fn blot_secrets(line: &str) -> String {
+    let key = line.trim_start().split(['=', ' ', '.']).next().unwrap_or_default();
+    let names_a_secret = key.starts_with("password") && key != "password_file" && key != "password_env";
+    let is_secret =
+        |text: &str| names_a_secret || text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut blotted = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(start) = rest.find(['"', '\'']) {
+        let quote = &rest[start..=start];
+        let (before, after) = rest.split_at(start + 1);
+        let (text, following) = after.split_once(quote).unwrap_or((after, ""));
+        blotted.push_str(before);
+        blotted.push_str(if is_secret(text) { "***" } else { text });
+        blotted.push_str(if text.len() < after.len() { quote } else { "" });
+        rest = following;
+    }
+    blot_passwords(&(blotted + rest))
+}
+
 /// `text` with every password in a URL replaced by `***`. Blots too much rather than too little: up to the last `@`
 /// of the word, since a password that was not encoded may hold a `/`.
 pub(crate) fn blot_passwords(text: &str) -> String {
@@ -141,6 +161,12 @@ mod tests {
         assert_eq!(blot_passwords("a://:p@q@h b://h:1/"), "a://:***@h b://h:1/");
         assert_eq!(blot_passwords("redis://:p/q?r@h/1"), "redis://:***@h/1");
         assert_eq!(blot_passwords("no url"), "no url");
+        let hash = "0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdefABCDEF"[..64].to_owned();
+        assert_eq!(blot_secrets(&format!("  '{hash}', \"{hash}\"]")), "  '***', \"***\"]");
+        assert_eq!(blot_secrets("password_sha256 = [\"letmein\"] # x"), "password_sha256 = [\"***\"] # x");
+        assert_eq!(blot_secrets("password = 'let\"me in"), "password = '***");
+        assert_eq!(blot_secrets("password_file = 'x'"), "password_file = 'x'");
+        assert_eq!(blot_secrets("url = \"redis://u:s3@h/1\""), "url = \"redis://u:***@h/1\"");
         assert_eq!(format!("{:?}", WrittenUrl("redis://:secret@h".into())), "\"redis://:***@h\"");
     }
 }

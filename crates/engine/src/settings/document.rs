@@ -3,7 +3,7 @@
 //! Every later check speaks of settings by path (`routes[2].ttl`); this is the one place that turns a path into a
 //! line and a column. A setting that was not written is placed at the table it is missing from.
 
-use super::address::blot_passwords;
+use super::address::blot_secrets;
 use super::problem::{Excerpt, Place, Position, Problem, Severity};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -138,7 +138,7 @@ impl<'t> Line<'t> {
     }
 
     fn into_excerpt(self) -> Excerpt {
-        let line = blot_passwords(self.text);
+        let line = blot_secrets(self.text);
         let start = self.position.column - 1;
         let room = line.chars().count().saturating_sub(start).max(1);
         Excerpt { start, len: self.len.min(room), line }

@@ -27,6 +27,7 @@ mod redis;
 mod reference;
 mod request;
 mod route;
+mod rules;
 mod secret;
 mod server;
 mod structure;
@@ -47,6 +48,7 @@ pub use redis::{AuthFailure, NodeAddress, Redis, Security, Topology};
 pub use reference::reference;
 pub use request::Request;
 pub use route::{Fetch, Route, Source};
+pub use rules::{Auth, Commands, DenyList, Keys, Rules, User};
 pub use secret::{Secret, Surroundings, ThisProcess};
 pub use server::{Server, UnixSocket};
 pub use written::schema;
@@ -56,6 +58,7 @@ use judge::Judge;
 use secret::Home;
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::Arc;
 use toml::de::{DeTable, Deserializer};
 use written::WrittenSettings;
 
@@ -64,6 +67,7 @@ use written::WrittenSettings;
 pub struct Settings {
     written: WrittenSettings,
     server: Server,
+    rules: Arc<Rules>,
     log: Log,
     redis: Redis,
     request: Request,
@@ -162,6 +166,8 @@ fn unreadable(file: &str, message: &str, hint: &str) -> Problems {
 impl Settings {
     fn mean(written: WrittenSettings, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<Self> {
         let server = Server::mean(&written.server, home, judge);
+        let deny = written.server.deny_list(judge);
+        let rules = Rules::mean(written.server.auth(), &written.users, deny, judge);
         let redis = Redis::mean(&written.redis, home, judge);
         let request = Request::mean(&written.request);
         let breaker = Breaker::mean(&written.breaker, judge);
@@ -180,6 +186,7 @@ impl Settings {
         let routes = route::mean_all(&written.routes, &ground, judge);
         let settings = Self {
             server: server?,
+            rules: Arc::new(rules?),
             log: written.log.clone(),
             redis: redis?,
             request,
@@ -198,6 +205,11 @@ impl Settings {
     /// The listener and the admin interface.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Who may come in, and what they may do.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
     }
 
     /// What is said on stderr.

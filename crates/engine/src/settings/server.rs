@@ -1,10 +1,13 @@
 //! `[server]`: where clients and operators reach failsoft, and how much of the machine they may use.
 
+mod reach;
 mod unix;
 
 use super::judge::Judge;
+use super::rules::{Auth, DenyList, Reach};
 use super::secret::Home;
 use super::units::{WrittenDuration, WrittenSize};
+use reach::Beyond;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -49,8 +52,25 @@ pub(crate) struct WrittenServer {
     /// Bytes of replies that may wait for one client to read them; a client that lets more pile up is closed.
     #[schemars(extend("x-restart" = true, "x-min" = "4KiB", "x-max" = "1GiB"))]
     max_output_buffer: WrittenSize,
-    /// Whether `listen` and `admin` may be reachable from other machines. There are no users and no TLS in this
-    /// version, so whoever reaches failsoft reaches Redis through it.
+    /// How long a client may be without a request, and without one under way, before it is closed; 0 is for ever.
+    #[schemars(extend("x-restart" = true, "x-min" = "0s", "x-max" = "365days"))]
+    idle_timeout: WrittenDuration,
+    /// How long a client that has replies to read may take none of them before it is closed. What counts is what the
+    /// system's buffer takes.
+    #[schemars(extend("x-restart" = true, "x-min" = "100ms", "x-max" = "1day"))]
+    write_timeout: WrittenDuration,
+    /// After how long a silence the system asks whether a client's machine is still there; 0 is never.
+    #[schemars(extend("x-restart" = true, "x-min" = "0s", "x-max" = "9h"))]
+    tcp_keepalive: WrittenDuration,
+    /// Whom clients have to convince of who they are: nobody, failsoft by its own list of [[users]], or Redis by its ACL.
+    auth: Auth,
+    /// Commands that nobody may run, such as "FLUSHALL" or "CONFIG SET"; a container such as "CONFIG" stands for all its
+    /// subcommands. When left out: nothing, or, where `listen` can be reached from other machines, FLUSHALL, FLUSHDB,
+    /// CONFIG, DEBUG, SHUTDOWN, MODULE, REPLICAOF, SLAVEOF and ACL SETUSER.
+    #[schemars(length(max = 1024))]
+    deny_commands: Option<Vec<String>>,
+    /// Whether `listen` may be reachable from other machines although `auth` is "open", and `admin`, which has no users,
+    /// at all. Whoever reaches an open failsoft reaches Redis through it.
     allow_non_loopback: bool,
 }
 
@@ -66,8 +86,36 @@ impl Default for WrittenServer {
             max_clients: 10_000,
             max_query_buffer: WrittenSize::mib(1024),
             max_output_buffer: WrittenSize::mib(64),
+            idle_timeout: WrittenDuration::secs(0),
+            write_timeout: WrittenDuration::secs(60),
+            tcp_keepalive: WrittenDuration::secs(300),
+            auth: Auth::default(),
+            deny_commands: None,
             allow_non_loopback: false,
         }
+    }
+}
+
+impl WrittenServer {
+    pub(crate) fn auth(&self) -> Auth {
+        self.auth
+    }
+
+    /// What nobody may run, as far as it can be understood.
+    pub(crate) fn deny_list(&self, judge: &mut Judge<'_>) -> DenyList {
+        match &self.deny_commands {
+            Some(written) => DenyList::mean(written, "server.deny_commands", judge),
+            None => DenyList::unsaid(self.reach()),
+        }
+    }
+
+    fn beyond(&self) -> Beyond {
+        if self.allow_non_loopback { Beyond::Meant } else { Beyond::NotMeant }
+    }
+
+    /// Who can reach a door for clients.
+    fn reach(&self) -> Reach {
+        self.listen.parse().map_or(Reach::Loopback, reach::reach)
     }
 }
 
@@ -82,15 +130,24 @@ pub struct Server {
     max_clients: usize,
     max_query_buffer: u64,
     max_output_buffer: u64,
+    idle_timeout: Option<Duration>,
+    write_timeout: Duration,
+    tcp_keepalive: Option<Duration>,
 }
 
 impl Server {
     pub(crate) fn mean(written: &WrittenServer, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<Self> {
-        let listen = (written.listen != OFF).then(|| address(&written.listen, "server.listen", written, judge));
+        let listen = (written.listen != OFF).then(|| reach::address(&written.listen, "server.listen", judge));
         let unix_socket = (written.unix_socket.as_deref())
             .map(|path| UnixSocket::mean(path, &written.unix_socket_mode, &home.folder, judge));
         ensure_a_door(listen.is_some() || unix_socket.is_some(), judge);
-        let admin = address(&written.admin, "server.admin", written, judge);
+        let admin = reach::address(&written.admin, "server.admin", judge);
+        if let Some(listen) = listen.flatten() {
+            reach::judge_door(listen, "server.listen", written.auth, written.beyond(), judge);
+        }
+        if let Some(admin) = admin {
+            reach::judge_admin(admin, written.beyond(), judge);
+        }
         if let (Some(Some(listen)), Some(admin)) = (listen, admin)
             && listen == admin
             && listen.port() != 0
@@ -106,6 +163,9 @@ impl Server {
             max_clients: written.max_clients as usize,
             max_query_buffer: written.max_query_buffer.0,
             max_output_buffer: written.max_output_buffer.0,
+            idle_timeout: unless_zero(written.idle_timeout),
+            write_timeout: written.write_timeout.0,
+            tcp_keepalive: unless_zero(written.tcp_keepalive),
         })
     }
 
@@ -148,6 +208,21 @@ impl Server {
     pub fn max_output_buffer(&self) -> u64 {
         self.max_output_buffer
     }
+
+    /// How long a client may be without a request before it is closed; for ever if there is none.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
+    }
+
+    /// How long a client may take no byte of the replies that wait for it.
+    pub fn write_timeout(&self) -> Duration {
+        self.write_timeout
+    }
+
+    /// After how long a silence a client's machine is asked whether it is there; never if there is none.
+    pub fn tcp_keepalive(&self) -> Option<Duration> {
+        self.tcp_keepalive
+    }
 }
 
 /// What was asked for, and can be had.
@@ -163,18 +238,6 @@ fn ensure_a_door(has_one: bool, judge: &mut Judge<'_>) {
     }
 }
 
-fn address(text: &str, path: &str, written: &WrittenServer, judge: &mut Judge<'_>) -> Option<SocketAddr> {
-    let Ok(address) = text.parse::<SocketAddr>() else {
-        judge
-            .error(path, format!("`{text}` is not an IP address with a port"))
-            .hint("write 127.0.0.1:6380, or [::1]:6380 for IPv6");
-        return None;
-    };
-    if !address.ip().is_loopback() && !written.allow_non_loopback {
-        judge
-            .error(path, format!("{address} can be reached from other machines, and failsoft would let all of them in"))
-            .hint("listen on 127.0.0.1, or set server.allow_non_loopback = true where a firewall stands before it");
-        return None;
-    }
-    Some(address)
+fn unless_zero(duration: WrittenDuration) -> Option<Duration> {
+    (!duration.0.is_zero()).then_some(duration.0)
 }

@@ -8,6 +8,7 @@ use super::origin::WrittenOrigin;
 use super::redis::WrittenRedis;
 use super::request::WrittenRequest;
 use super::route::WrittenRoute;
+use super::rules::WrittenUser;
 use super::server::WrittenServer;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -21,6 +22,9 @@ use std::collections::BTreeMap;
 pub(crate) struct WrittenSettings {
     /// Where clients and operators reach failsoft, and how much of the machine they may use.
     pub(crate) server: WrittenServer,
+    /// Users of failsoft's own, with `server.auth = "users"`. Requests of all of them reach Redis as failsoft's own user.
+    #[schemars(length(max = 4096))]
+    pub(crate) users: Vec<WrittenUser>,
     /// How much is said on stderr, and in which form.
     pub(crate) log: Log,
     /// The Redis deployment failsoft stands before, and how patient it is with it.

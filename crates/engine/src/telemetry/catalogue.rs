@@ -209,6 +209,10 @@ catalogue! {
             "Connections of clients that ended.";
         AcceptErrors: Counter "failsoft_accept_errors_total" "errors" ["reason"]
             "Connections of clients that could not be accepted.";
+        AuthFailures: Counter "failsoft_auth_failures_total" "attempts" []
+            "Wrong names or passwords of failsoft's own users.";
+        CommandsRefused: Counter "failsoft_commands_refused_total" "commands" ["reason"]
+            "Commands that were not let through: no_auth (the client has not said who it is), command or key (its user may not), deny_list (nobody may).";
         FallbackTasks: Gauge "failsoft_fallback_tasks" "requests" []
             "Requests that the first tier did not answer and that are still under way.";
         MaxFallbackTasks: Gauge "failsoft_max_fallback_tasks" "requests" []

@@ -7,6 +7,8 @@
 pub const RELOAD_RESULTS: [&str; 2] = ["taken_up", "refused"];
 /// Why a connection could not be accepted.
 pub const ACCEPT_ERRORS: [&str; 2] = ["out_of_file_descriptors", "other"];
+/// Why a command was not let through.
+pub const REFUSALS: [&str; 4] = ["no_auth", "command", "key", "deny_list"];
 
 /// The sidecar's figures at one moment.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,10 @@ pub struct ServerFigures {
     pub fallback_tasks: Bounded,
     /// Connections that were accepted.
     pub accepted: u64,
+    /// Wrong names or passwords.
+    pub auth_failures: u64,
+    /// Commands that were not let through, by reason.
+    pub commands_refused: Vec<(&'static str, u64)>,
     /// Connections that ended, by reason.
     pub closed: Vec<(&'static str, u64)>,
     /// Connections that could not be accepted, by reason.

@@ -106,6 +106,8 @@ impl Admin {
             clients: Bounded { now: clients, bound: max_clients, refused: self.shared.clients_refused() },
             fallback_tasks: Bounded { now: tasks, bound: max_tasks, refused: tasks_refused },
             accepted: stats.accepted.get(),
+            auth_failures: stats.access.failures.get(),
+            commands_refused: stats.access.refused(),
             closed: stats.closed.snapshot(),
             accept_errors: stats.accept_errors.snapshot(),
             reloads: stats.reloads.snapshot(),

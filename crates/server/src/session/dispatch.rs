@@ -21,6 +21,7 @@ use failsoft_resp::Command;
 use failsoft_resp::commands::{self, Access, Class};
 use failsoft_resp::encode;
 
+use super::access::{Access as ClientAccess, Verdict};
 use super::greeting::{Greeting, Said};
 use super::replies::{Inbox, Replies, Slot, Touched};
 
@@ -30,6 +31,7 @@ pub(super) struct Dispatcher {
     inbox: Arc<Inbox>,
     context: Context,
     greeting: Greeting,
+    access: ClientAccess,
 }
 
 /// Whether the session goes on.
@@ -39,21 +41,28 @@ pub(super) enum Next {
     Continue,
     /// Write what is outstanding, then close.
     Close,
+    /// The same, because the client guesses passwords.
+    CloseGuesser,
 }
 
 impl Dispatcher {
-    pub(super) fn new(replies: Arc<Replies>, context: Context, greeting: Greeting) -> Self {
-        Self { inbox: Arc::new(Inbox(replies.clone())), replies, context, greeting }
+    pub(super) fn new(replies: Arc<Replies>, context: Context, greeting: Greeting, access: ClientAccess) -> Self {
+        Self { inbox: Arc::new(Inbox(replies.clone())), replies, context, greeting, access }
     }
 
     /// The world that commands are routed in. Only while none is under way.
     pub(super) fn set_context(&mut self, context: Context) {
         self.replies.set_context(context.clone());
+        self.access.take_up(context.world.rules());
         self.context = context;
     }
 
     /// Takes one command.
     pub(super) fn dispatch(&mut self, command: &Command<'_>, now: Time) -> Next {
+        match self.access.judge(command) {
+            Verdict::Allowed => {}
+            verdict @ (Verdict::NeedsAuth | Verdict::Denied(_)) => return self.turn_away(&verdict),
+        }
         match classify(&self.context.world, command) {
             Course::Here => return self.greet(command),
             Course::Refused(class) => self.refuse(command, class),
@@ -76,12 +85,21 @@ impl Dispatcher {
 
     fn greet(&mut self, command: &Command<'_>) -> Next {
         let mut reply = Vec::new();
-        let said = self.greeting.answer(command, &mut reply);
+        let said = self.greeting.answer(command, &mut self.access, &mut reply);
         self.replies.push(Slot::Ready(reply));
         match said {
             Said::Answered => Next::Continue,
             Said::Goodbye => Next::Close,
+            Said::Guessing => Next::CloseGuesser,
         }
+    }
+
+    #[cold]
+    fn turn_away(&mut self, verdict: &Verdict) -> Next {
+        let mut reply = Vec::new();
+        encode::error(&mut reply, &verdict.error().unwrap_or_default());
+        self.replies.push(Slot::Ready(reply));
+        Next::Continue
     }
 
     fn refuse(&mut self, command: &Command<'_>, class: Class) {

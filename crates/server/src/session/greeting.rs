@@ -3,8 +3,11 @@
 //! What can be kept for the client is kept (its name); what would have to change the connection that it shares with
 //! others is refused in so many words, never acknowledged and forgotten.
 
+use failsoft::settings::Auth;
 use failsoft_resp::Command;
 use failsoft_resp::encode::{self, Protocol};
+
+use super::access::{Access, Login};
 
 /// What has been said about one client's connection.
 pub(super) struct Greeting {
@@ -21,6 +24,8 @@ pub(super) enum Said {
     Answered,
     /// Answered, and the connection is to be closed.
     Goodbye,
+    /// Answered, and the connection is to be closed because it guesses passwords.
+    Guessing,
 }
 
 impl Greeting {
@@ -35,7 +40,7 @@ impl Greeting {
     }
 
     /// Answers such a command.
-    pub(super) fn answer(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> Said {
+    pub(super) fn answer(&mut self, command: &Command<'_>, access: &mut Access, out: &mut Vec<u8>) -> Said {
         let word = |index: usize| command.get(index).unwrap_or_default().to_ascii_uppercase();
         match word(0).as_slice() {
             b"PING" => ping(command, out),
@@ -47,10 +52,12 @@ impl Greeting {
             b"RESET" => {
                 self.name.clear();
                 self.protocol = Protocol::Resp2;
+                access.log_out();
                 encode::simple(out, "RESET");
             }
             b"SELECT" => self.select(command.arg(1), out),
-            b"HELLO" => self.hello(command, out),
+            b"HELLO" => return self.hello(command, access, out),
+            b"AUTH" if access.auth() == Auth::Users => return auth(command, access, out),
             b"CLIENT" => self.client(word(1).as_slice(), command, out),
             b"AUTH" => encode::error(
                 out,
@@ -72,27 +79,35 @@ impl Greeting {
         encode::error(out, &format!("ERR failsoft serves database {own} only: it is named in its settings"));
     }
 
-    fn hello(&mut self, command: &Command<'_>, out: &mut Vec<u8>) {
-        let protocol = match command.get(1) {
-            None => self.protocol,
-            Some(b"2") => Protocol::Resp2,
-            Some(b"3") => Protocol::Resp3,
-            Some(_) => return encode::error(out, "NOPROTO unsupported protocol version"),
+    fn hello(&mut self, command: &Command<'_>, access: &mut Access, out: &mut Vec<u8>) -> Said {
+        let hello = match Hello::read(command, self.protocol) {
+            Ok(hello) => hello,
+            Err(message) => {
+                encode::error(out, &message);
+                return Said::Answered;
+            }
         };
-        let mut options = command.args().skip(2);
-        while let Some(option) = options.next() {
-            match (option.to_ascii_uppercase().as_slice(), options.next()) {
-                (b"AUTH", _) => return refuse(b"HELLO AUTH", out),
-                (b"SETNAME", Some(name)) if is_client_name(name) => self.name = name.to_vec(),
-                (b"SETNAME", Some(_)) => return encode::error(out, BAD_CLIENT_NAME),
-                (other, _) => {
-                    let option = String::from_utf8_lossy(other);
-                    return encode::error(out, &format!("ERR Syntax error in HELLO option '{option}'"));
-                }
+        match hello.login {
+            None => {}
+            Some((name, password)) if access.auth() == Auth::Users => match access.log_in(name, password) {
+                Login::Welcome => {}
+                wrong @ (Login::Wrong | Login::OnceTooOften) => return turn_down(wrong, out),
+            },
+            Some(_) => {
+                refuse(b"HELLO AUTH", out);
+                return Said::Answered;
             }
         }
-        self.protocol = protocol;
+        if access.is_stranger() {
+            encode::error(out, HELLO_FROM_A_STRANGER);
+            return Said::Answered;
+        }
+        if let Some(name) = hello.name {
+            self.name = name.to_vec();
+        }
+        self.protocol = hello.protocol;
         self.introduce(out);
+        Said::Answered
     }
 
     fn introduce(&self, out: &mut Vec<u8>) {
@@ -135,6 +150,70 @@ impl Greeting {
     }
 }
 
+/// What a HELLO asks for; its options are read whole before any of them is carried out.
+struct Hello<'c> {
+    protocol: Protocol,
+    login: Option<(&'c [u8], &'c [u8])>,
+    name: Option<&'c [u8]>,
+}
+
+impl<'c> Hello<'c> {
+    /// # Errors
+    /// The error's line, in Redis' words.
+    fn read(command: &Command<'c>, present: Protocol) -> Result<Self, String> {
+        let protocol = match command.get(1) {
+            None => present,
+            Some(b"2") => Protocol::Resp2,
+            Some(b"3") => Protocol::Resp3,
+            Some(_) => return Err("NOPROTO unsupported protocol version".to_owned()),
+        };
+        let mut hello = Self { protocol, login: None, name: None };
+        let mut options = command.args().skip(2);
+        while let Some(option) = options.next() {
+            let word = option.to_ascii_uppercase();
+            match (word.as_slice(), options.len()) {
+                (b"AUTH", 2..) => hello.login = options.next().zip(options.next()),
+                (b"SETNAME", 1..) => hello.name = options.next(),
+                _ => return Err(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(option))),
+            }
+            if !hello.name.is_none_or(is_client_name) {
+                return Err(BAD_CLIENT_NAME.to_owned());
+            }
+        }
+        Ok(hello)
+    }
+}
+
+/// AUTH with one of failsoft's own users.
+fn auth(command: &Command<'_>, access: &mut Access, out: &mut Vec<u8>) -> Said {
+    let login = match (command.get(1), command.get(2), command.get(3)) {
+        (Some(password), None, None) => access.log_in(b"default", password),
+        (Some(name), Some(password), None) => access.log_in(name, password),
+        _ => {
+            encode::error(out, "ERR syntax error");
+            return Said::Answered;
+        }
+    };
+    match login {
+        Login::Welcome => {
+            encode::simple(out, "OK");
+            Said::Answered
+        }
+        wrong @ (Login::Wrong | Login::OnceTooOften) => turn_down(wrong, out),
+    }
+}
+
+fn turn_down(login: Login, out: &mut Vec<u8>) -> Said {
+    encode::error(out, "WRONGPASS invalid username-password pair or user is disabled.");
+    match login {
+        Login::OnceTooOften => Said::Guessing,
+        Login::Wrong | Login::Welcome => Said::Answered,
+    }
+}
+
+const HELLO_FROM_A_STRANGER: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
+     HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
+     same time";
 const BAD_CLIENT_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
 
 fn is_client_name(name: &[u8]) -> bool {

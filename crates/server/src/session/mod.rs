@@ -4,6 +4,7 @@
 //! become ready. A client that does not read its replies, or sends faster than it is answered, is not read from any
 //! further; a client that stops in the middle of a command is closed after a while.
 
+pub(crate) mod access;
 mod bell;
 mod dispatch;
 pub(crate) mod gauge;
@@ -21,6 +22,7 @@ use failsoft::wire::Wire;
 use failsoft_core::Time;
 use failsoft_resp::{Limits, RequestScanner};
 
+use self::access::Access;
 use self::bell::Bell;
 use self::dispatch::{Dispatcher, Next};
 use self::greeting::Greeting;
@@ -61,6 +63,8 @@ pub(crate) enum Ended {
     OutputBuffer,
     /// A command was not finished in time.
     Slow,
+    /// The client tried too many wrong passwords.
+    Guessing,
     /// failsoft is shutting down.
     Shutdown,
 }
@@ -75,6 +79,7 @@ impl Ended {
             Self::QueryBuffer => "query_buffer",
             Self::OutputBuffer => "output_buffer",
             Self::Slow => "slow",
+            Self::Guessing => "guessing",
             Self::Shutdown => "shutdown",
         }
     }
@@ -109,9 +114,10 @@ impl Session {
         let limits = Limits { max_bulk: shared.limits().max_value, ..Limits::default() };
         let bound = shared.limits().max_output_buffer;
         let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
+        let access = Access::new(context.world.rules().clone(), shared.stats().access.clone());
         let greeting = Greeting::new(id, context.world.primary().options().database);
         Self {
-            dispatcher: Dispatcher::new(replies.clone(), context, greeting),
+            dispatcher: Dispatcher::new(replies.clone(), context, greeting, access),
             shared,
             worker,
             wire,
@@ -221,8 +227,13 @@ impl Session {
                 Ok(Some(command)) => {
                     consumed += command.consumed();
                     self.frame_due = None;
-                    if !command.is_empty() && self.dispatcher.dispatch(&command, now) == Next::Close {
-                        return Err(Ended::ByClient);
+                    if command.is_empty() {
+                        continue;
+                    }
+                    match self.dispatcher.dispatch(&command, now) {
+                        Next::Continue => {}
+                        Next::Close => return Err(Ended::ByClient),
+                        Next::CloseGuesser => return Err(Ended::Guessing),
                     }
                 }
                 Err(error) => {

@@ -66,7 +66,7 @@ impl Sidecar {
             directory: scratch.path().to_owned(),
             log: scratch.path().join("log"),
         };
-        let sidecar = Self { process: launch.start(), settings: file, listen, admin, scratch: scratch };
+        let sidecar = Self { process: launch.start(), settings: file, listen, admin, scratch };
         sidecar.wait_until_live().await;
         sidecar
     }

@@ -54,6 +54,14 @@ const ONE_LINERS: &[(&str, &str)] = &[
         "server.unix_socket = \"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
         "`unix_socket` may have at most 107 bytes; it has 113",
     ),
+    (
+        "server.admin = \"0.0.0.0:9180\"",
+        "0.0.0.0:9180 can be reached from other machines, and there are no users there",
+    ),
+    ("server.auth = \"users\"", "with auth = \"users\" nobody could come in: there is no user that is enabled"),
+    ("server.auth = \"usres\"", "unknown auth \"usres\"; did you mean \"users\"?"),
+    ("server.deny_commands = [\"CONFIGS\"]", "unknown command `CONFIGS`; did you mean `CONFIG`?"),
+    ("server.write_timeout = \"0s\"", "`write_timeout` must be at least 100ms; 0s is too little"),
     ("server.admin = \"127.0.0.1:6380\"", "`admin` and `listen` are the same address"),
     ("redis.topology = \"cluster\"", "topology \"cluster\" is not available in this version"),
     ("redis.topology = \"sentinel\"", "topology \"sentinel\" is not available in this version"),
@@ -299,6 +307,51 @@ fn a_problem_shows_its_place_its_path_and_its_line_without_passwords() {
 }
 
 #[test]
+fn a_user_has_a_name_of_its_own_and_hashes_that_are_never_shown() {
+    let user = "[[users]]\nname = \"a\"\npassword_sha256 = [\"hunter2\"]\nkeys = [\"{\"]\n";
+    let problems = read(&["server.auth = \"users\"\n", user, user].concat()).unwrap_err();
+    assert!(!format!("{problems}{problems:?}").contains("hunter2"), "{problems}");
+    assert_eq!(
+        said(&["server.auth = \"users\"\n", user, user].concat()),
+        [
+            "4: error: this is not a SHA-256 in hex: 64 digits, 0 to 9 and a to f",
+            "5: error: a `{` is not closed (a literal brace is written twice: `{{`)",
+            "7: error: users[0] has the same name",
+            "8: error: this is not a SHA-256 in hex: 64 digits, 0 to 9 and a to f",
+            "9: error: a `{` is not closed (a literal brace is written twice: `{{`)",
+        ]
+    );
+    let in_clear = read("[[users]]\nname = \"a\"\npassword = \"hunter2\"\n").unwrap_err();
+    assert!(!format!("{in_clear}{in_clear:?}").contains("hunter2"), "{in_clear}");
+    let spaced = "server.auth = \"users\"\n[[users]]\nname = \"a b\"\npassword_sha256 = [\"\"]\n";
+    assert_eq!(
+        said(spaced),
+        [
+            "3: error: a user's name may not contain spaces",
+            "4: error: this is not a SHA-256 in hex: 64 digits, 0 to 9 and a to f"
+        ]
+    );
+}
+
+#[test]
+fn beyond_loopback_clients_say_who_they_are_and_what_is_dangerous_is_denied() {
+    let user = format!("[[users]]\nname = \"a\"\npassword_sha256 = [\"{}\"]\n", "0".repeat(64));
+    let text = format!("server.listen = \"0.0.0.0:6380\"\nserver.auth = \"users\"\n{user}");
+    assert_eq!(said(&text), ["1: warning: passwords and values cross the network to 0.0.0.0:6380 as they are"]);
+    let config: &[&[u8]] = &[b"CONFIG", b"GET", b"dir"];
+    let denies = |text: &str| {
+        let spec = failsoft_resp::commands::lookup(config[0], Some(config[1])).unwrap();
+        read(text).unwrap().settings.rules().deny().covers(spec, config)
+    };
+    assert!(denies(&text));
+    assert!(denies("server = { listen = \"0.0.0.0:1\", allow_non_loopback = true }"));
+    assert!(!denies("server = { listen = \"0.0.0.0:1\", allow_non_loopback = true, deny_commands = [] }"));
+    assert!(!denies("server.listen = \"127.0.0.1:1\""));
+    assert!(denies("server = { listen = \"127.0.0.1:1\", deny_commands = [\"config\"] }"));
+    assert_eq!(said(&user), ["1: warning: nobody is asked whether they are this user: server.auth is not \"users\""]);
+}
+
+#[test]
 fn a_problem_as_json_has_line_and_column_beside_the_file() {
     let problems = read("server.lsiten = 1\n").unwrap_err();
     assert_eq!(
@@ -308,7 +361,7 @@ fn a_problem_as_json_has_line_and_column_beside_the_file() {
             "file": "failsoft.toml", "line": 1, "column": 8,
             "path": "server.lsiten",
             "message": "unknown key `lsiten` in [server]; did you mean `listen`?",
-            "hint": "[server] knows listen, unix_socket, unix_socket_mode, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer and allow_non_loopback",
+            "hint": "[server] knows listen, unix_socket, unix_socket_mode, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer, idle_timeout, write_timeout, tcp_keepalive, auth, deny_commands and allow_non_loopback",
         })
     );
 }

@@ -6,7 +6,7 @@ use super::page::Page;
 use crate::engine::Engine;
 use crate::telemetry::VERSION;
 use crate::telemetry::catalogue::Metric;
-use crate::telemetry::figures::{ACCEPT_ERRORS, RELOAD_RESULTS, ServerFigures};
+use crate::telemetry::figures::{ACCEPT_ERRORS, REFUSALS, RELOAD_RESULTS, ServerFigures};
 use crate::world::World;
 
 pub(super) fn tell_memory(page: &mut Page, world: &World) {
@@ -41,6 +41,8 @@ pub(super) fn tell_server(page: &mut Page, server: &ServerFigures) {
     page.sample(Metric::ClientsRefused, &[], server.clients.refused);
     page.samples_by(Metric::ClientsClosed, &[], server.closed.iter().copied());
     page.samples_by_known(Metric::AcceptErrors, &[], &server.accept_errors, ACCEPT_ERRORS);
+    page.sample(Metric::AuthFailures, &[], server.auth_failures);
+    page.samples_by_known(Metric::CommandsRefused, &[], &server.commands_refused, REFUSALS);
     page.sample(Metric::FallbackTasks, &[], server.fallback_tasks.now);
     page.sample(Metric::MaxFallbackTasks, &[], server.fallback_tasks.bound);
     page.sample(Metric::FallbackTasksRefused, &[], server.fallback_tasks.refused);

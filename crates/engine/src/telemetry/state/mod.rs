@@ -244,6 +244,10 @@ pub struct ServerState {
     pub accepted: u64,
     /// Clients turned away because there were too many.
     pub refused: u64,
+    /// Wrong names or passwords.
+    pub auth_failures: u64,
+    /// Commands that were not let through, by reason.
+    pub commands_refused: Counts,
     /// Connections that ended, by reason.
     pub closed: Counts,
     /// Connections that could not be accepted, by reason.

@@ -157,6 +157,8 @@ fn server_state(server: &ServerFigures) -> ServerState {
         max_clients: server.clients.bound as u64,
         accepted: server.accepted,
         refused: server.clients.refused as u64,
+        auth_failures: server.auth_failures,
+        commands_refused: counts(server.commands_refused.iter().copied()),
         closed: counts(server.closed.iter().copied()),
         accept_errors: counts(server.accept_errors.iter().copied()),
         fallback_tasks: server.fallback_tasks.now as u64,

@@ -88,6 +88,8 @@ pub(super) fn figures() -> ServerFigures {
         clients: Bounded { now: 3, bound: 10_000, refused: 1 },
         fallback_tasks: Bounded { now: 2, bound: 100_000, refused: 1 },
         accepted: 5,
+        auth_failures: 1,
+        commands_refused: vec![("no_auth", 1)],
         closed: vec![("client", 2)],
         accept_errors: vec![("out_of_file_descriptors", 1)],
         reloads: vec![("taken_up", 1)],
