@@ -142,3 +142,16 @@ async fn an_idle_client_does_not_keep_an_old_primary_connected() {
     .await;
     assert_eq!(idle.ask(&["GET", "k"], PATIENCE).await, "$-1\r\n");
 }
+
+/// Commands of one client went over several connections to Redis, which took them up in any order.
+#[tokio::test]
+async fn a_client_reads_what_it_has_just_written_whatever_the_number_of_connections() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "redis.connections = 4\n").await;
+    let pairs: Vec<_> =
+        (0..400).map(|turn| (command(&["SET", "k", &turn.to_string()]), command(&["GET", "k"]))).collect();
+    let expected: String = (0..400).map(|turn| format!("+OK\r\n{}", shown(bulk(turn.to_string())))).collect();
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    client.send(pairs.into_iter().flat_map(|(set, get)| [set, get].concat()).collect::<Vec<u8>>()).await.unwrap();
+    assert_eq!(shown(client.read_exactly(expected.len(), PATIENCE).await), expected);
+}

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use failsoft::Engine;
 use failsoft::job::{Job, Matter};
+use failsoft::node::Lane;
 use failsoft::route::Way;
 use failsoft::settings;
 use failsoft::verb::Verb;
@@ -112,7 +113,7 @@ async fn read_all(engine: &Engine, keys: usize) {
 }
 
 async fn read(engine: &Engine, key: usize) -> Sample {
-    let context = engine.context(0);
+    let context = engine.context(0, Lane::default());
     let key = format!("k:{key}");
     let mut frame = Vec::new();
     encode::command(&mut frame, [&b"GET"[..], key.as_bytes()]);

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::assemble::{AssembleError, Before, Ground, assemble};
 use crate::clock::Clock;
-use crate::node::Node;
 use crate::node::probe::probe_forever;
+use crate::node::{Lane, Node};
 use crate::runner::Context;
 use crate::settings::{Change, Settings, changes};
 use crate::tier::origin::OriginTier;
@@ -98,9 +98,9 @@ impl Engine {
         self.ground.clock
     }
 
-    /// Where a job of `worker` runs.
-    pub fn context(&self, worker: usize) -> Context {
-        Context { world: self.world.load_full(), worker, clock: self.ground.clock }
+    /// Where a job of `worker` runs, in turn with others of its `lane`.
+    pub fn context(&self, worker: usize, lane: Lane) -> Context {
+        Context { world: self.world.load_full(), worker, lane, clock: self.ground.clock }
     }
 
     /// Closes every connection.

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::delivery::{Delivered, not_sent, waiter};
 use crate::errand::Errand;
 use crate::job::{Job, Progress};
-use crate::node::{Node, Question};
+use crate::node::{Lane, Node, Question};
 use crate::world::World;
 
 /// Where a job runs: in which world, on whose connections, by which clock.
@@ -24,6 +24,8 @@ pub struct Context {
     pub world: Arc<World>,
     /// Whose connections are used.
     pub worker: usize,
+    /// Among whose questions its own keep their turn.
+    pub lane: Lane,
     /// What time it is.
     pub clock: Clock,
 }
@@ -87,7 +89,15 @@ impl Context {
     async fn ask_node(&self, node: &Node, job: &Job, ask: Ask) -> Delivered {
         let (sink, delivered) = waiter();
         let (permit, protocol) = (ask.grant.permit, job.matter().protocol);
-        let question = Question { sink, permit, by: ask.by, asked: self.clock.now(), protocol, author: job.author() };
+        let question = Question {
+            sink,
+            permit,
+            by: ask.by,
+            asked: self.clock.now(),
+            protocol,
+            author: job.author(),
+            lane: self.lane,
+        };
         match node.ask(self.worker, job.frame(), question) {
             Ok(()) => delivered.await,
             Err(failure) => not_sent(failure),

@@ -16,7 +16,7 @@ use failsoft_resp::encode::{self, Protocol};
 
 use crate::clock::dice;
 use crate::delivery::{Deliver, Sink, waiter};
-use crate::node::{Author, Node, Question};
+use crate::node::{Author, Lane, Node, Question};
 use crate::telemetry::counter::{Counter, CounterMap};
 use crate::tier::local::Version;
 use crate::value::Value;
@@ -95,7 +95,15 @@ impl WriteBack {
         let frame = fill(&filling.key, value, self.spread(ttl));
         let worker = filling.worker;
         let sink = Sink { to: Arc::new(Entry { ledger: self.ledger.clone(), filling }), ticket: 0 };
-        let question = Question { sink, permit, by, asked, protocol: Protocol::Resp2, author: Author::Node };
+        let question = Question {
+            sink,
+            permit,
+            by,
+            asked,
+            protocol: Protocol::Resp2,
+            author: Author::Node,
+            lane: Lane::default(),
+        };
         primary.ask(worker, &frame, question).map_err(|failure| {
             self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
             failure.name()
@@ -153,7 +161,15 @@ impl Filling {
         encode::command(&mut frame, [&b"DEL"[..], &self.key]);
         let (sink, _nobody_waits) = waiter();
         let by = asked + primary.options().timeout;
-        let question = Question { sink, permit, by, asked, protocol: Protocol::Resp2, author: Author::Node };
+        let question = Question {
+            sink,
+            permit,
+            by,
+            asked,
+            protocol: Protocol::Resp2,
+            author: Author::Node,
+            lane: Lane::default(),
+        };
         // The circuit has been told if it could not be sent.
         let _ = primary.ask(self.worker, &frame, question);
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use failsoft::Engine;
 use failsoft::clock::Clock;
+use failsoft::node::Lane;
 use failsoft::runner::Context;
 use failsoft::telemetry::counter::{Counter, CounterMap};
 
@@ -103,8 +104,8 @@ impl Shared {
         self.engine.clock()
     }
 
-    pub(crate) fn context(&self, worker: usize) -> Context {
-        self.engine.context(worker)
+    pub(crate) fn context(&self, worker: usize, lane: Lane) -> Context {
+        self.engine.context(worker, lane)
     }
 
     pub(crate) fn client_gauge(&self) -> &Gauge {

@@ -31,7 +31,7 @@ use super::handshake;
 use super::link::{Link, Nobody, while_down};
 use super::pending::{Pending, Phase, Queue, Unsolicited};
 use super::run::Run;
-use super::{Author, Question};
+use super::{Author, Lane, Question};
 use crate::clock::dice;
 use crate::delivery::Sink;
 use crate::wire::Wire;
@@ -349,6 +349,9 @@ impl<'l> Connection<'l> {
         let sink = Sink { to: Arc::new(Nobody), ticket: 0 };
         let by = now + self.link.options.timeout;
         let (protocol, author) = (self.link.protocol, Author::Node);
-        self.link.queue.lock().push(&frame, Question { sink, permit, by, asked: now, protocol, author });
+        self.link
+            .queue
+            .lock()
+            .push(&frame, Question { sink, permit, by, asked: now, protocol, author, lane: Lane::default() });
     }
 }

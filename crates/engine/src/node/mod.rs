@@ -13,7 +13,6 @@ mod run;
 mod stats;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use failsoft_core::circuit::{CircuitSettings, Denial, Evidence, Permit};
@@ -65,7 +64,6 @@ pub struct Node {
     stats: Arc<NodeStats>,
     /// The connections of all workers, for each protocol: what a node says depends on the protocol it was greeted in.
     links: [Box<[Arc<Link>]>; 2],
-    next_link: AtomicUsize,
     shutdown: Shutdown,
 }
 
@@ -83,7 +81,7 @@ impl Node {
             Arc::new(Link::new(options.clone(), protocol, slow_call, clock, health, stats, shutdown.clone()))
         };
         let links = [Protocol::Resp2, Protocol::Resp3].map(|protocol| (0..count).map(|_| link(protocol)).collect());
-        Self { name, tier, options, circuit, health, stats, links, next_link: AtomicUsize::new(0), shutdown }
+        Self { name, tier, options, circuit, health, stats, links, shutdown }
     }
 
     /// `host:port`, or `unix:` and a path: for logs, labels and `explain`.
@@ -126,7 +124,9 @@ impl Node {
     /// If this returns an error nothing was sent and nothing will be delivered; the circuit has been told.
     pub fn ask(&self, worker: usize, frame: &[u8], ask: Question) -> Result<(), Failure> {
         let permit = ask.permit;
-        self.link(worker, ask.protocol).submit(frame, ask).inspect_err(|failure| self.handle_unsent(permit, *failure))
+        self.link(worker, ask.protocol, ask.lane)
+            .submit(frame, ask)
+            .inspect_err(|failure| self.handle_unsent(permit, *failure))
     }
 
     /// Begins connecting the connections of `worker`, so that the first request does not have to wait. Those that speak
@@ -152,11 +152,9 @@ impl Node {
         &self.shutdown
     }
 
-    fn link(&self, worker: usize, protocol: Protocol) -> &Arc<Link> {
+    fn link(&self, worker: usize, protocol: Protocol, lane: Lane) -> &Arc<Link> {
         let links = &self.links[protocol as usize];
-        let per_worker = self.options.connections.max(1);
-        let turn = if per_worker == 1 { 0 } else { self.next_link.fetch_add(1, Ordering::Relaxed) % per_worker };
-        &links[(worker * per_worker + turn) % links.len()]
+        &links[place_of(worker, self.options.connections.max(1), lane) % links.len()]
     }
 
     /// While a node comes back, a thread whose connection is not there yet has learned nothing about the node.
@@ -189,7 +187,13 @@ pub struct Question {
     pub protocol: Protocol,
     /// Whose words an error reply would be.
     pub author: Author,
+    /// Among whose questions it keeps its turn.
+    pub lane: Lane,
 }
+
+/// Questions that a node takes up in the order in which they are asked: those of one client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lane(pub u64);
 
 /// Whose words an error reply is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,4 +202,22 @@ pub enum Author {
     Node,
     /// A script's, or an unknown command's: any client can make them say anything.
     Caller,
+}
+
+/// Which connection a lane of `worker` goes over. It keeps to it: the node takes up what comes over one connection in
+/// order, and what comes over several in any order.
+fn place_of(worker: usize, per_worker: usize, lane: Lane) -> usize {
+    worker * per_worker + (lane.0 % per_worker as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_spread_over_the_connections_of_their_worker_and_each_keeps_to_one() {
+        let places = [8, 9, 10, 11, 12].map(|lane| place_of(1, 4, Lane(lane)));
+        assert_eq!(places, [4, 5, 6, 7, 4]);
+        assert_eq!(place_of(2, 1, Lane(7)), 2);
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) struct WrittenRedis {
     /// may send, where a larger one closes the client.
     #[schemars(extend("x-min" = "1KiB", "x-max" = "512MiB"))]
     max_value: WrittenSize,
-    /// Connections per worker thread and node.
+    /// Connections per worker thread and node. A client keeps to one of them, so that its commands keep their order.
     #[schemars(range(min = 1, max = 64))]
     connections: u32,
     /// Requests one connection may have under way; the next one is told that the tier failed.
@@ -227,7 +227,7 @@ impl Redis {
         self.max_value
     }
 
-    /// Connections per worker thread and node.
+    /// Connections per worker thread and node. A client keeps to one of them, so that its commands keep their order.
     pub fn connections(&self) -> usize {
         self.connections
     }

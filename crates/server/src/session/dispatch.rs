@@ -208,7 +208,7 @@ impl Dispatcher {
     fn ask(&self, ticket: u64, frame: &[u8], ask: Ask, author: Author, now: Time) {
         let sink = Sink { to: self.inbox.clone(), ticket };
         let (permit, protocol) = (ask.grant.permit, self.greeting.protocol());
-        let question = Question { sink, permit, by: ask.by, asked: now, protocol, author };
+        let question = Question { sink, permit, by: ask.by, asked: now, protocol, author, lane: self.context.lane };
         if let Err(failure) = self.context.node(ask).ask(self.context.worker, frame, question) {
             use failsoft::delivery::Deliver;
             self.inbox.deliver(ticket, Outcome::Failed(failure), &[], now);

@@ -17,6 +17,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use failsoft::node::Lane;
 use failsoft::shutdown::Shutdown;
 use failsoft::wire::Wire;
 use failsoft_core::Time;
@@ -89,6 +90,7 @@ impl Ended {
 pub(crate) struct Session {
     shared: Arc<Shared>,
     worker: usize,
+    lane: Lane,
     wire: Wire,
     scanner: RequestScanner,
     replies: Arc<Replies>,
@@ -110,7 +112,8 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize, id: u64, wire: Wire, shutdown: Shutdown) -> Self {
         let bell = Bell::new(shared.engine().reloads(), shutdown);
-        let context = shared.context(worker);
+        let lane = Lane(id);
+        let context = shared.context(worker, lane);
         let limits = Limits { max_bulk: shared.limits().max_value, ..Limits::default() };
         let bound = shared.limits().max_output_buffer;
         let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
@@ -120,6 +123,7 @@ impl Session {
             dispatcher: Dispatcher::new(replies.clone(), context, greeting, access),
             shared,
             worker,
+            lane,
             wire,
             scanner: RequestScanner::new(limits),
             replies,
@@ -249,7 +253,7 @@ impl Session {
     fn refresh_world(&mut self, backlog: Backlog) {
         if self.is_outdated && backlog.requests == 0 {
             self.is_outdated = false;
-            self.dispatcher.set_context(self.shared.context(self.worker));
+            self.dispatcher.set_context(self.shared.context(self.worker, self.lane));
         }
     }
 
