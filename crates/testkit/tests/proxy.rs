@@ -282,3 +282,21 @@ async fn cut_resets_and_goes_on_and_another_upstream_takes_over() {
     assert_eq!(client.read_until_closed(PATIENCE).await.how, HowClosed::Reset);
     assert_eq!(client_of(&proxy).await.ask(&GET, PATIENCE).await, "$5\r\nother\r\n");
 }
+
+#[tokio::test]
+async fn news_are_held_back_and_come_late_and_in_order_while_other_connections_pass() {
+    let Stage { redis, proxy, mut client } = stage().await;
+    let mut told = HostileClient::connect(proxy.addr()).await;
+    told.send_command(&["HELLO", "3"]).await.unwrap();
+    assert!(told.read_reply(PATIENCE).await.starts_with(b"%"));
+    assert_eq!(told.ask(&["CLIENT", "TRACKING", "ON", "BCAST"], PATIENCE).await, "+OK\r\n");
+    proxy.hold_news();
+    redis.command(&["SET", "key", "other"]).await;
+    told.send_command(&["PING"]).await.unwrap();
+    assert!(told.is_silent(SILENCE).await);
+    assert_eq!(client.ask(&GET, PATIENCE).await, "$5\r\nother\r\n");
+    proxy.release_news();
+    let news = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nkey\r\n";
+    assert_eq!(told.read_reply(PATIENCE).await, news.as_bytes());
+    assert_eq!(told.read_reply(PATIENCE).await, b"+PONG\r\n");
+}

@@ -1,6 +1,7 @@
 //! One client and its upstream: two readers that judge frames, two delay lines that carry them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -51,12 +52,13 @@ async fn relay(client: &mut TcpStream, upstream: &mut TcpStream, state: &Arc<Sta
     let (upstream_in, mut upstream_out) = upstream.split();
     let (request_inlet, request_outlet) = line::new(state);
     let (reply_inlet, reply_outlet) = line::new(state);
+    let is_told = AtomicBool::new(false);
     let requests = async {
-        Reader::new(client_in, Speaker::Client, request_inlet, state).run().await;
+        Reader::new(client_in, Speaker::Client, request_inlet, state, &is_told).run().await;
         std::future::pending().await
     };
     let replies = async {
-        Reader::new(upstream_in, Speaker::Server, reply_inlet, state).run().await;
+        Reader::new(upstream_in, Speaker::Server, reply_inlet, state, &is_told).run().await;
         std::future::pending().await
     };
     let to_upstream = async {
@@ -82,6 +84,8 @@ struct Reader<'a, R> {
     state: &'a State,
     mode: watch::Receiver<Mode>,
     loss: Loss,
+    /// Whether this client has asked to be told of changes.
+    is_told: &'a AtomicBool,
 }
 
 /// Whether bytes of this direction have been lost, after which none may follow.
@@ -101,9 +105,9 @@ enum Next {
 }
 
 impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
-    fn new(source: R, speaker: Speaker, inlet: Inlet, state: &'a State) -> Self {
+    fn new(source: R, speaker: Speaker, inlet: Inlet, state: &'a State, is_told: &'a AtomicBool) -> Self {
         let framer = Some(Framer::new(speaker));
-        Self { source, speaker, framer, inlet, state, mode: state.watch_mode(), loss: Loss::None }
+        Self { source, speaker, framer, inlet, state, mode: state.watch_mode(), loss: Loss::None, is_told }
     }
 
     async fn run(mut self) {
@@ -161,9 +165,15 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
     }
 
     async fn judge(&mut self, frame: Vec<u8>) -> Next {
+        if self.speaker == Speaker::Server && self.is_told.load(Ordering::SeqCst) {
+            self.state.news_pass().await;
+        }
         match self.speaker {
             Speaker::Client => {
                 self.state.count_request();
+                if asks_to_be_told(&frame) {
+                    self.is_told.store(true, Ordering::SeqCst);
+                }
                 self.pass(frame, Duration::ZERO).await;
             }
             Speaker::Server if frame.first() == Some(&b'>') => self.pass(frame, Duration::ZERO).await,
@@ -216,4 +226,8 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
             Loss::ByMode | Loss::ForGood => {}
         }
     }
+}
+
+fn asks_to_be_told(request: &[u8]) -> bool {
+    request.to_ascii_uppercase().windows(8).any(|word| word == b"TRACKING")
 }

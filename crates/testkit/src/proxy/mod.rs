@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use faults::{Mode, OneShot, Toxics};
 
 use crate::door::Door;
-use state::State;
+use state::{News, State};
 
 /// A fault proxy before one upstream address. Dropping it resets its connections.
 pub struct FaultProxy {
@@ -94,6 +94,17 @@ impl FaultProxy {
         self.state.disarm();
         self.set_toxics(Toxics::default());
         self.set_mode(Mode::Pass).await;
+    }
+
+    /// Holds back, from here on, whatever upstream says to connections that have asked to be told of changes (`CLIENT
+    /// TRACKING`): their link has gone silent, all others pass.
+    pub fn hold_news(&self) {
+        self.state.set_news(News::Held);
+    }
+
+    /// Lets through what was held back, late and in order, as TCP does when a network comes back.
+    pub fn release_news(&self) {
+        self.state.set_news(News::Pass);
     }
 
     /// Client connections open now.

@@ -18,6 +18,14 @@ pub(super) struct State {
     requests: AtomicU64,
     replies: AtomicU64,
     random: Mutex<u64>,
+    news: watch::Sender<News>,
+}
+
+/// What becomes of what upstream says on connections that are told of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    Pass,
+    Held,
 }
 
 impl State {
@@ -30,6 +38,7 @@ impl State {
             requests: AtomicU64::new(0),
             replies: AtomicU64::new(0),
             random: Mutex::new(0),
+            news: watch::Sender::new(News::Pass),
         }
     }
 
@@ -39,6 +48,16 @@ impl State {
 
     pub(super) fn watch_mode(&self) -> watch::Receiver<Mode> {
         self.mode.subscribe()
+    }
+
+    pub(super) fn set_news(&self, news: News) {
+        self.news.send_replace(news);
+    }
+
+    /// Returns when news pass.
+    pub(super) async fn news_pass(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.news.subscribe().wait_for(|news| *news == News::Pass).await;
     }
 
     pub(super) fn set_toxics(&self, toxics: Toxics) {
