@@ -33,6 +33,8 @@ pub enum MissCause {
     NoSuchRow,
     /// The local copy is older than may be served.
     TooOld,
+    /// There is a local copy, but nothing vouches at this moment that it is what the primary holds.
+    Unverified,
 }
 
 /// Why a request cannot have reached the tier.
@@ -147,6 +149,7 @@ impl MissCause {
             Self::Absent => "absent",
             Self::NoSuchRow => "no_such_row",
             Self::TooOld => "too_old",
+            Self::Unverified => "unverified",
         }
     }
 }

@@ -36,11 +36,23 @@ pub enum Voice {
     Failsoft,
 }
 
+/// When local memory is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LocalPlace {
+    /// After the nodes: what a node says is always newer.
+    #[default]
+    Behind,
+    /// Before them too, for copies that are known to be what the primary holds.
+    InFront,
+}
+
 /// The tiers of one kind of request, with their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The tiers that may be asked.
     pub tiers: TierSet,
+    /// When local memory is asked, if it is one of them.
+    pub local: LocalPlace,
     /// What the request wants.
     pub intent: Intent,
     /// How often one Redis tier may be asked in one request, the first time included. At least 1.
@@ -83,6 +95,7 @@ impl Plan {
     pub fn new(role: Role, intent: Intent, available: TierSet, bounds: Bounds) -> Self {
         Self {
             tiers: Self::tiers(role, intent, available),
+            local: LocalPlace::Behind,
             intent,
             attempts: bounds.attempts.max(1),
             deadline: bounds.deadline,
@@ -92,6 +105,13 @@ impl Plan {
             auth_policy: bounds.auth_policy,
             voice: Self::voice(role, intent),
         }
+    }
+
+    /// This plan with local memory asked before the nodes too, if it is a read that local memory may answer at all.
+    #[must_use]
+    pub fn with_local_in_front(self) -> Self {
+        let may_be = self.intent == Intent::Read && self.tiers.contains(Tier::Local);
+        Self { local: if may_be { LocalPlace::InFront } else { LocalPlace::Behind }, ..self }
     }
 
     fn tiers(role: Role, intent: Intent, available: TierSet) -> TierSet {
@@ -156,6 +176,17 @@ mod tests {
     #[test]
     fn a_write_goes_to_the_primary_alone() {
         assert_eq!(Plan::new(Role::Cache, Intent::Write, ALL, BOUNDS).tiers, TierSet::of(&[Tier::Primary]));
+    }
+
+    #[test]
+    fn only_a_read_that_local_memory_may_answer_has_it_in_front() {
+        let place = |role, intent, tiers| Plan::new(role, intent, tiers, BOUNDS).with_local_in_front().local;
+        assert_eq!(place(Role::Cache, Intent::Read, ALL), LocalPlace::InFront);
+        assert_eq!(place(Role::Cache, Intent::Write, ALL), LocalPlace::Behind);
+        assert_eq!(place(Role::Cache, Intent::Read, ALL.without(Tier::Local)), LocalPlace::Behind);
+        for role in [Role::Session, Role::Lock, Role::Idempotency, Role::RateLimit, Role::Unclassified] {
+            assert_eq!(place(role, Intent::Read, ALL), LocalPlace::Behind, "{role}");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! One request, as a machine that asks one tier at a time and is told one of five words back.
 //!
-//! The order of asking is: primary, replica, regional, a fresh local copy, origin, a stale local copy, default. Two
+//! The order of asking is: primary, replica, regional, a fresh local copy, origin, a stale local copy, default. Three
 //! rules bend it:
 //!
+//! * Where the plan has local memory in front, a coherent copy is looked for before anybody is asked: it costs no permit,
+//!   no time and no circuit. Finding none says nothing, and the order is what it always is.
 //! * A node that answered "absent" has answered. Copies of what it may have deleted are not asked any more, except to
 //!   rescue a read whose origin then fails; without an origin, absent is the answer.
 //! * A local copy beyond its time to live is looked at only after the origin could not answer, so that a healthy
@@ -11,103 +13,43 @@
 //! The machine is a few dozen bytes, never allocates, and knows neither values nor connections: the engine carries
 //! out the steps and keeps what came back.
 
-use std::time::Duration;
+mod exchange;
 
-use crate::circuit::{Denial, DenialReason, Permit};
+pub use self::exchange::{
+    Admission, Apology, Ask, Ending, Grant, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, RETRY_AFTER_MIN, Step,
+};
+use crate::circuit::DenialReason;
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
-use crate::plan::{AuthPolicy, Intent, Plan, Voice};
+use crate::plan::{AuthPolicy, Intent, LocalPlace, Plan, Voice};
 use crate::refusal::{Health, Recourse};
 use crate::retry::RetryPolicy;
 use crate::stale::Acceptance;
 use crate::{Tier, TierSet, Time};
-
-/// Leave to ask a tier, as given by the engine's circuits.
-pub trait Admission {
-    /// Leave to ask `tier` for the `turn`-th time (from 0) in this request.
-    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial>;
-
-    /// Leave to repeat a question, out of the budget for repeats.
-    fn request_repeat(&mut self, now: Time) -> bool;
-}
-
-/// Leave to ask one node or origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// Which of the tier's nodes.
-    pub node: u8,
-    /// Its circuit's leave.
-    pub permit: Permit,
-}
-
-/// What is to be done next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Ask a node or the origin, and bring back the outcome.
-    Ask(Ask),
-    /// Look in local memory, and bring back the outcome.
-    Look(Acceptance),
-    /// Do nothing until then, and poll again.
-    Wait(Time),
-    /// The request has ended.
-    End(Ending),
-}
-
-/// A question to one tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// Whom to ask.
-    pub tier: Tier,
-    /// Which node of it, and with whose leave.
-    pub grant: Grant,
-    /// After this moment the outcome is [`Outcome::Silent`] or [`Outcome::Failed`].
-    pub by: Time,
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The last value brought by this tier is the answer.
-    Value(Tier),
-    /// This tier has said that there is no such value.
-    Absent(Tier),
-    /// The error reply of this tier is the answer, in its own words.
-    PassOn(Tier),
-    /// Nothing was done; the caller may try again.
-    Unavailable(Apology),
-    /// Turned away to protect the origin; nothing was done.
-    Overloaded(Apology),
-    /// A write was sent and not answered.
-    OutcomeUnknown(Apology),
-}
-
-/// What a caller who gets no answer is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Apology {
-    /// The tier whose outcome decided.
-    pub tier: Tier,
-    /// Its outcome.
-    pub because: Outcome,
-    /// When trying again may be of use.
-    pub retry_after: Duration,
-}
-
-/// What a caller is told to wait when no circuit knows better.
-pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(100);
-/// The shortest wait a caller is ever told.
-pub const RETRY_AFTER_MIN: Duration = Duration::from_millis(1);
-/// The longest: a background probe finds out long before a cooldown is over.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 
 /// The machine. Poll it with [`poll_step`](Self::poll_step), feed it with [`handle_outcome`](Self::handle_outcome).
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     deadline: Time,
     state: State,
+    front: Front,
     asked: TierSet,
     rescued: bool,
     absent: Option<Tier>,
     retry_at: Time,
     trail: [Option<Outcome>; Tier::ALL.len()],
+}
+
+/// The look for a coherent copy before anybody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Front {
+    /// It is to be done.
+    Due,
+    /// It is being done.
+    Looking,
+    /// It has brought the answer.
+    Hit,
+    /// It has been done, or the plan has none.
+    Over,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +70,10 @@ impl Request {
         Self {
             deadline: now + plan.deadline,
             state: State::Choosing,
+            front: match plan.local {
+                LocalPlace::InFront => Front::Due,
+                LocalPlace::Behind => Front::Over,
+            },
             asked: TierSet::EMPTY,
             rescued: false,
             absent: None,
@@ -141,7 +87,19 @@ impl Request {
         let mut request = Self::new(plan, began);
         request.asked = request.asked.with(tier);
         request.state = State::Asking { tier, turn: 0 };
+        request.front = Front::Over;
         request
+    }
+
+    /// Keeps a request that has not been polled yet from being answered in front: the asker has a write under way that
+    /// the copy may not show.
+    pub fn pass_front(&mut self) {
+        self.front = Front::Over;
+    }
+
+    /// Whether a coherent copy answered, in the primary's stead and not in its absence.
+    pub fn was_answered_in_front(&self) -> bool {
+        self.front == Front::Hit
     }
 
     /// When the whole request must have ended.
@@ -158,6 +116,7 @@ impl Request {
     pub fn poll_step(&mut self, plan: &Plan, admission: &mut impl Admission, now: Time) -> Step {
         loop {
             match self.state {
+                State::Choosing if self.front == Front::Due => return self.look_in_front(),
                 State::Choosing => match self.next_tier(plan) {
                     Some(tier) => {
                         if let Some(step) = self.approach(plan, admission, tier, 0, now) {
@@ -193,8 +152,11 @@ impl Request {
         let State::Asking { tier, turn } = self.state else {
             return;
         };
-        self.note(tier, outcome);
         self.state = State::Choosing;
+        if self.front == Front::Looking {
+            return self.handle_front(outcome);
+        }
+        self.note(tier, outcome);
         match outcome {
             Outcome::Hit => self.end(Ending::Value(tier)),
             Outcome::Miss(cause) => self.handle_miss(plan, tier, cause),
@@ -222,6 +184,25 @@ impl Request {
                     self.another_node_or_leave(plan, admission, tier, turn, now);
                 }
             },
+        }
+    }
+
+    fn look_in_front(&mut self) -> Step {
+        self.front = Front::Looking;
+        self.state = State::Asking { tier: Tier::Local, turn: 0 };
+        Step::Look(Acceptance::Coherent)
+    }
+
+    /// No coherent copy is no news, so the trail does not have it.
+    fn handle_front(&mut self, outcome: Outcome) {
+        self.front = Front::Over;
+        match outcome {
+            Outcome::Hit => {
+                self.front = Front::Hit;
+                self.note(Tier::Local, outcome);
+                self.end(Ending::Value(Tier::Local));
+            }
+            Outcome::Miss(_) | Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => {}
         }
     }
 

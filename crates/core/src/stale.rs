@@ -20,6 +20,9 @@ pub struct Stamp {
 /// How old a value the asker is content with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acceptance {
+    /// Only within its time to live, and only while it is known to be what the primary holds: see
+    /// [`coherence`](crate::coherence).
+    Coherent,
     /// Only within its time to live.
     Fresh,
     /// Up to this long beyond its time to live.
@@ -52,7 +55,7 @@ impl Stamp {
         }
         match acceptance {
             Acceptance::StaleUpTo(budget) if age <= self.fresh_for.saturating_add(budget) => Freshness::Stale { age },
-            Acceptance::StaleUpTo(_) | Acceptance::Fresh => Freshness::TooOld,
+            Acceptance::StaleUpTo(_) | Acceptance::Fresh | Acceptance::Coherent => Freshness::TooOld,
         }
     }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use failsoft::tier::local::{Copy, Local};
 use failsoft::value::Value;
 use failsoft_core::circuit::{Circuit, CircuitSettings, Denial, Gate};
+use failsoft_core::coherence::Epoch;
 use failsoft_core::pattern::KeyPattern;
 use failsoft_core::plan::{AuthPolicy, Bounds, Intent, Plan};
 use failsoft_core::request::{Admission, Grant, Request, Step};
@@ -61,7 +62,7 @@ fn local() -> Local {
     let local = Local::new(1 << 20, 1 << 10);
     let value = Some(Value::Raw(Bytes::from_static(&[b'x'; 64])));
     let stamp = Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(60) };
-    local.keep(b"user:42", Copy { value, stamp }, local.version(b"user:42"));
+    local.keep(b"user:42", Copy { value, stamp, epoch: Epoch::NONE }, local.version(b"user:42"));
     local
 }
 

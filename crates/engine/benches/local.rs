@@ -8,13 +8,14 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use failsoft::tier::local::{Copy, Local};
 use failsoft::value::Value;
 use failsoft_core::Time;
+use failsoft_core::coherence::Epoch;
 use failsoft_core::stale::{Acceptance, Stamp};
 
 const KEYS: usize = 10_000;
 
 fn copy() -> Copy {
     let value = Some(Value::Raw(Bytes::from_static(&[b'x'; 64])));
-    Copy { value, stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(60) } }
+    Copy { value, stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(60) }, epoch: Epoch::NONE }
 }
 
 fn bench(criterion: &mut Criterion) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use failsoft_core::circuit::CircuitSettings;
 use failsoft_core::guard::GuardSettings;
-use failsoft_core::plan::{AuthPolicy, Bounds, Intent, Plan, Voice};
+use failsoft_core::plan::{AuthPolicy, Bounds, Intent, LocalPlace, Plan, Voice};
 use failsoft_core::role::Role;
 use failsoft_core::route_table::RouteTable;
 use failsoft_core::{Tier, TierSet, pattern};
@@ -19,10 +19,11 @@ use crate::clock::Clock;
 use crate::node::{Credentials, Node, NodeOptions};
 use crate::origin::{self, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::route::{Route, Source};
-use crate::settings::{self, AuthFailure, Fetch, Settings};
+use crate::settings::{self, AuthFailure, Fetch, LocalMode, Settings};
 use crate::telemetry::route::RouteStats;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
+use crate::tracking::Tracking;
 use crate::world::{Parts, World};
 use crate::write_back::WriteBack;
 
@@ -82,10 +83,12 @@ pub(crate) fn assemble(
         .iter()
         .map(|route| Ok((route.pattern().clone(), self::route(settings, route, &origins, before)?)))
         .collect::<Result<Vec<_>, AssembleError>>()?;
+    let (primary, local) = (node(Tier::Primary, redis.primary()), local(settings, before));
     Ok(World::new(Parts {
-        primary: node(Tier::Primary, redis.primary()),
+        tracking: tracking(&listed, &primary, &local, ground, before),
         replicas: redis.replicas().iter().map(|address| node(Tier::Replica, address)).collect(),
-        local: local(settings, before),
+        primary,
+        local,
         write_back: write_back(settings, before),
         origins,
         routes: RouteTable::new(listed),
@@ -163,6 +166,18 @@ fn local(settings: &Settings, before: Option<&Before<'_>>) -> Arc<Local> {
     }
 }
 
+fn tracking(
+    listed: &[(pattern::KeyPattern, Route)],
+    primary: &Arc<Node>,
+    local: &Arc<Local>,
+    ground: Ground,
+    before: Option<&Before<'_>>,
+) -> Option<Arc<Tracking>> {
+    let in_front = listed.iter().filter(|(_, route)| route.through.local == LocalPlace::InFront);
+    let prefixes = in_front.map(|(pattern, _)| pattern.prefix());
+    Tracking::of(primary, local, prefixes, ground.clock, before.and_then(|before| before.world.tracking()))
+}
+
 fn write_back(settings: &Settings, before: Option<&Before<'_>>) -> Arc<WriteBack> {
     match before {
         Some(before) if before.settings.write_back() == settings.write_back() => before.world.write_back().clone(),
@@ -231,11 +246,15 @@ fn route(
     };
     let role = written.role();
     let tiers = written.tiers();
+    let through = Plan::new(role, Intent::Read, tiers, bounds);
     let nodes = tiers.without(Tier::Local).without(Tier::Origin).without(Tier::Default);
     Ok(Route {
         name: written.name().clone(),
         role,
-        through: Plan::new(role, Intent::Read, tiers, bounds),
+        through: match written.local() {
+            LocalMode::Front => through.with_local_in_front(),
+            LocalMode::Fallback => through,
+        },
         nodes: Plan::new(role, Intent::Read, nodes, bounds),
         write: Plan::new(role, Intent::Write, tiers, bounds),
         script: Plan { voice: Voice::Redis, ..Plan::new(role, Intent::Write, tiers, bounds) },

@@ -13,6 +13,7 @@ use crate::node::{Lane, Node};
 use crate::runner::Context;
 use crate::settings::{Change, Settings, changes};
 use crate::tier::origin::OriginTier;
+use crate::tracking::Tracking;
 use crate::world::World;
 
 /// Everything that failsoft is, but for the faces it shows.
@@ -36,9 +37,14 @@ impl Engine {
         })
     }
 
-    /// Begins to watch the nodes, on the present runtime.
+    /// Begins to watch the nodes, and to be told of writes, on the present runtime.
     pub fn start_probes(&self) {
-        self.world.load().nodes().for_each(watch);
+        let world = self.world.load_full();
+        world.nodes().for_each(watch);
+        if let Some(tracking) = world.tracking() {
+            tracking.attach(&world);
+            tracking.start();
+        }
     }
 
     /// Begins to connect `worker`'s connections, on the present runtime.
@@ -60,10 +66,14 @@ impl Engine {
         let world = Arc::new(assemble(&new, self.ground, Some(&before))?);
         let is_new = |node: &&Arc<Node>| !old.nodes().any(|known| Arc::ptr_eq(known, node));
         world.nodes().filter(is_new).for_each(watch);
+        let told = hand_over_tracking(&old, &world);
         self.world.store(world.clone());
         if settings.routes() != new.routes() || settings.origins() != new.origins() {
             // Copies may have been made the old way, or have missed writes while their route kept none.
             world.local().clear();
+        }
+        if let Some(tracking) = told {
+            tracking.start();
         }
         let is_gone = |origin: &&Arc<OriginTier>| !world.origins().iter().any(|kept| Arc::ptr_eq(kept, origin));
         old.origins().iter().filter(is_gone).for_each(|origin| origin.close());
@@ -108,7 +118,27 @@ impl Engine {
         let world = self.world.load();
         world.nodes().for_each(|node| node.close());
         world.origins().iter().for_each(|origin| origin.close());
+        if let Some(tracking) = world.tracking() {
+            tracking.close();
+        }
     }
+}
+
+/// Before the new world is seen, the old one's tracking ends if it is not the new one's too: otherwise it would vouch for
+/// keys that it is not told of. Returns what is to be started once the world is seen.
+fn hand_over_tracking<'w>(old: &World, new: &'w Arc<World>) -> Option<&'w Arc<Tracking>> {
+    let (before, after) = (old.tracking(), new.tracking());
+    let is_same = before.zip(after).is_some_and(|(before, after)| Arc::ptr_eq(before, after));
+    if let Some(after) = after {
+        after.attach(new);
+    }
+    if is_same {
+        return None;
+    }
+    if let Some(before) = before {
+        before.close();
+    }
+    after
 }
 
 fn watch(node: &Arc<Node>) {

@@ -1,12 +1,14 @@
 //! What a load is for: a key on its route, and what becomes of the value.
 //!
 //! A loaded value is kept in local memory and written back to Redis, unless a write to the key has passed since the
-//! load was asked for: then it answers those who were waiting, and nothing else.
+//! load was asked for: then it answers those who were waiting, and nothing else. It never answers in front of Redis: what
+//! the origin held is not what the primary holds until the primary has said so.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft_core::Time;
+use failsoft_core::coherence::Epoch;
 use failsoft_core::stale::Acceptance;
 
 use crate::origin::{Load, Origin, OriginError};
@@ -75,7 +77,7 @@ impl Errand {
         let route = self.world.route(self.route);
         let stamp = route.stamp(loaded.value.as_ref(), loaded.obtained);
         if route.keeps_local() {
-            let copy = Copy { value: loaded.value.clone(), stamp };
+            let copy = Copy { value: loaded.value.clone(), stamp, epoch: Epoch::NONE };
             self.world.local().keep(&self.key, copy, self.version);
         }
         if let Some(value) = &loaded.value {

@@ -115,7 +115,8 @@ fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol, begun: Tim
         protocol,
         stand_in: None,
     };
-    Job::new(&context.world, matter, frame, begun)
+    // The caller may have a write under way that a copy does not show yet.
+    Job::new(&context.world, matter, frame, begun).passing_front()
 }
 
 async fn collect_one(under_way: &mut JoinSet<(usize, Vec<u8>)>, answers: &mut [Vec<u8>]) {

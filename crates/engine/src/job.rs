@@ -8,8 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use failsoft_core::circuit::{Denial, DenialReason, Evidence};
+use failsoft_core::coherence::Epoch;
 use failsoft_core::outcome::MissCause;
-use failsoft_core::plan::Plan;
+use failsoft_core::plan::{LocalPlace, Plan};
 use failsoft_core::request::{Admission, Ask, Ending, Grant, Request, Step};
 use failsoft_core::stale::Acceptance;
 use failsoft_core::{Outcome, Tier, Time};
@@ -49,7 +50,7 @@ pub struct Job {
     matter: Matter,
     /// The command's bytes; empty if it will not be asked again.
     frame: Vec<u8>,
-    version: Option<Version>,
+    kept_under: Option<(Version, Epoch)>,
     begun: Time,
     asked: Option<Tier>,
     brought: Option<Brought>,
@@ -122,13 +123,11 @@ impl Job {
     #[inline]
     pub fn new(world: &World, matter: Matter, frame: Vec<u8>, now: Time) -> Self {
         let route = world.route(matter.route);
-        let key = &frame[matter.key.start as usize..matter.key.end as usize];
-        let version = (matter.verb.is_some() && route.keeps_local()).then(|| world.local().version(key));
         Self {
             request: Request::new(route.plan(matter.way), now),
             matter,
             frame,
-            version,
+            kept_under: None,
             begun: now,
             asked: None,
             brought: None,
@@ -179,6 +178,7 @@ impl Job {
                     Some(outcome) => self.tell(world, plan, outcome, now),
                     None => {
                         self.asked = Some(ask.tier);
+                        self.note_version(world, route);
                         return Progress::Ask(ask);
                     }
                 },
@@ -268,6 +268,26 @@ impl Job {
         }
     }
 
+    /// Keeps the request from being answered in front of the primary: its asker has a write under way that a copy may
+    /// not show. Before the first [`advance`](Self::advance).
+    #[must_use]
+    pub fn passing_front(mut self) -> Self {
+        self.request.pass_front();
+        self
+    }
+
+    /// Under which version and in which epoch a value is asked for: those of the first question, before it is put.
+    fn note_version(&mut self, world: &World, route: &Route) {
+        if self.matter.verb.is_none() || !route.keeps_local() || self.kept_under.is_some() {
+            return;
+        }
+        let epoch = match route.through.local {
+            LocalPlace::InFront => world.epoch(),
+            LocalPlace::Behind => Epoch::NONE,
+        };
+        self.kept_under = Some((world.local().version(self.key()), epoch));
+    }
+
     fn tell(&mut self, world: &World, plan: &Plan, outcome: Outcome, now: Time) {
         let route = world.route(self.matter.route);
         self.request.handle_outcome(plan, &mut Doors { world, route }, outcome, now, dice());
@@ -319,22 +339,22 @@ impl Job {
     /// stays, to rescue a read whose load then fails.
     fn unlearn(&self, world: &World) {
         let route = world.route(self.matter.route);
-        if self.version.is_some() && route.source.is_none() {
+        if self.kept_under.is_some() && route.source.is_none() {
             world.local().invalidate(self.key());
         }
     }
 
     /// Keeps a copy of a value that the primary gave. A replica's may be older than a write that has passed since.
     fn learn(&self, world: &World, reply: &[u8], now: Time) {
-        let (Some(version), Some(verb)) = (self.version, self.matter.verb) else {
+        let (Some((version, epoch)), Some(verb)) = (self.kept_under, self.matter.verb) else {
             return;
         };
-        if world.local().is_recent(self.key(), now) {
+        if world.local().is_recent(self.key(), epoch, now) {
             return;
         }
         if let Some(value) = verb.learn(reply) {
             let stamp = world.route(self.matter.route).stamp(Some(&value), self.begun);
-            world.local().keep(self.key(), Copy { value: Some(value), stamp }, version);
+            world.local().keep(self.key(), Copy { value: Some(value), stamp, epoch }, version);
         }
     }
 

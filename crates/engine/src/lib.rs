@@ -26,6 +26,7 @@ pub mod shutdown;
 pub mod stand_in;
 pub mod telemetry;
 pub mod tier;
+pub mod tracking;
 pub mod value;
 pub mod verb;
 pub mod wire;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use failsoft_core::Time;
+use failsoft_core::coherence::Epoch;
 use failsoft_core::pattern::Params;
 use failsoft_core::retry::{RetryBudget, RetryBudgetSettings};
 use failsoft_core::route_table::RouteTable;
@@ -17,6 +18,7 @@ use crate::route::Route;
 use crate::settings::Rules;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
+use crate::tracking::Tracking;
 use crate::write_back::WriteBack;
 
 /// Which route a request is on.
@@ -41,6 +43,8 @@ pub struct Parts {
     pub replicas: Vec<Arc<Node>>,
     /// This process' memory.
     pub local: Arc<Local>,
+    /// What keeps that memory coherent, if a route has it in front.
+    pub tracking: Option<Arc<Tracking>>,
     /// What fills Redis again.
     pub write_back: Arc<WriteBack>,
     /// The origins, in the order of their names.
@@ -121,6 +125,16 @@ impl World {
         &self.parts.local
     }
 
+    /// What keeps that memory coherent, if a route has it in front.
+    pub fn tracking(&self) -> Option<&Arc<Tracking>> {
+        self.parts.tracking.as_ref()
+    }
+
+    /// The epoch in which a value that is asked for now is obtained, if its route is in front.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.parts.tracking.as_ref().map_or(Epoch::NONE, |tracking| tracking.epoch())
+    }
+
     /// What fills Redis again.
     pub fn write_back(&self) -> &Arc<WriteBack> {
         &self.parts.write_back
@@ -154,6 +168,23 @@ impl World {
         if let Some(source) = &route.source {
             source.origin.handle_invalidated(key);
         }
+    }
+
+    /// Redis has told that somebody has changed `key`: the same as a write that passes.
+    pub fn handle_told(&self, key: &[u8]) {
+        let route = self.route(self.route_of(key));
+        if route.keeps_local() || route.source.is_some() {
+            self.parts.local.invalidate_told(key);
+        }
+        if let Some(source) = &route.source {
+            source.origin.handle_invalidated(key);
+        }
+    }
+
+    /// Redis has told that it has been emptied.
+    pub fn handle_told_all(&self) {
+        self.parts.local.clear_told();
+        self.parts.origins.iter().for_each(|origin| origin.handle_all_invalidated());
     }
 
     /// A command passes that empties Redis: all copies are void.

@@ -136,7 +136,8 @@ impl Deliver for Entry {
             }
         }
         let has_filled = matches!(reply, b"+OK\r\n" | b":1\r\n");
-        if has_filled && !self.filling.is_current() {
+        // Redis tells of the filling itself, so only a write that passed here says that it was overtaken.
+        if has_filled && !self.filling.is_unwritten() {
             self.filling.take_back();
         }
     }
@@ -147,6 +148,10 @@ impl Deliver for Entry {
 impl Filling {
     fn is_current(&self) -> bool {
         self.world.local().is_current(self.version)
+    }
+
+    fn is_unwritten(&self) -> bool {
+        self.world.local().is_unwritten(self.version)
     }
 
     /// A write has overtaken this one on another connection: what was filled in may be older. Deleting it may be once too

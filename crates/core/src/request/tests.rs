@@ -8,15 +8,19 @@ mod model;
 mod properties;
 mod stage;
 
+use std::time::Duration;
+
 use super::*;
+use crate::circuit::Denial;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use Tier::{Default as Spare, Local, Origin, Primary, Regional, Replica};
-use stage::Line::{Asked, Late, LookedFresh, LookedStale, Paused, RepeatDenied, Shut};
+use stage::Line::{Asked, Late, LookedCoherent, LookedFresh, LookedStale, Paused, RepeatDenied, Shut};
 use stage::{DEADLINE, Stage, apology, plan, play, play_until, read, unavailable, write};
 
 const ABSENT: Outcome = Outcome::Miss(MissCause::Absent);
 const TOO_OLD: Outcome = Outcome::Miss(MissCause::TooOld);
+const UNVERIFIED: Outcome = Outcome::Miss(MissCause::Unverified);
 const NO_SUCH_ROW: Outcome = Outcome::Miss(MissCause::NoSuchRow);
 const GONE: Outcome = Outcome::Failed(Failure::ConnectRefused);
 const SHED: Outcome = Outcome::Failed(Failure::Shed);
@@ -360,4 +364,50 @@ fn polling_early_in_a_pause_gives_the_same_pause() {
     assert_eq!(request.poll_step(&plan, &mut world, Time::ZERO), wait);
     assert_eq!(request.poll_step(&plan, &mut world, Time::from_nanos(9_999_999)), wait);
     assert!(matches!(request.poll_step(&plan, &mut world, Time::from_millis(10)), Step::Ask(_)));
+}
+
+#[test]
+fn a_coherent_copy_answers_before_anybody_is_asked() {
+    let plan = read(&Tier::ALL).with_local_in_front();
+    let request = play(&plan, &[LookedCoherent(Outcome::Hit)], Ending::Value(Local));
+    assert!(request.was_answered_in_front());
+    assert_eq!(request.trail().collect::<Vec<_>>(), [(Local, Outcome::Hit)]);
+}
+
+#[test]
+fn without_a_coherent_copy_the_order_is_what_it_always_is() {
+    let plan = read(&Tier::ALL).with_local_in_front();
+    for nothing in [ABSENT, TOO_OLD, UNVERIFIED, NO_SUCH_ROW, SPENT] {
+        let request = play(&plan, &[LookedCoherent(nothing), Asked(Primary, Outcome::Hit)], Ending::Value(Primary));
+        assert!(!request.was_answered_in_front());
+        assert_eq!(request.trail().collect::<Vec<_>>(), [(Primary, Outcome::Hit)]);
+        let script = [
+            LookedCoherent(nothing),
+            Asked(Primary, GONE),
+            Asked(Replica, GONE),
+            Asked(Regional, GONE),
+            LookedFresh(TOO_OLD),
+            Asked(Origin, ORIGIN_DOWN),
+            LookedStale(Outcome::Hit),
+        ];
+        assert!(!play(&plan, &script, Ending::Value(Local)).was_answered_in_front());
+    }
+}
+
+#[test]
+fn who_has_a_write_under_way_passes_the_front() {
+    let plan = read(&Tier::ALL).with_local_in_front();
+    let mut request = Request::new(&plan, Time::ZERO);
+    request.pass_front();
+    let mut stage = Stage::new(&[Asked(Primary, Outcome::Hit)]);
+    assert_eq!(stage.run(&mut request, &plan), Ending::Value(Primary));
+}
+
+#[test]
+fn a_request_about_which_the_primary_has_been_asked_does_not_look_in_front() {
+    let plan = read(&Tier::ALL).with_local_in_front();
+    let mut stage = Stage::new(&[Asked(Replica, Outcome::Hit)]);
+    let mut request = Request::resume(&plan, Time::ZERO, Primary);
+    request.handle_outcome(&plan, &mut stage, GONE, Time::ZERO, 0);
+    assert_eq!(stage.run(&mut request, &plan), Ending::Value(Replica));
 }

@@ -47,6 +47,8 @@ pub enum NodeCondition {
 pub enum LocalCondition {
     /// A copy within its time to live.
     Fresh,
+    /// A copy within its time to live, while nothing vouches that it is what the primary holds.
+    Unverified,
     /// A copy just beyond its time to live.
     Stale,
     /// No copy.
@@ -88,6 +90,7 @@ const NODE: &[(&str, NodeCondition)] = &[
 const LOCAL: &[(&str, LocalCondition)] = &[
     ("fresh", LocalCondition::Fresh),
     ("up", LocalCondition::Fresh),
+    ("unverified", LocalCondition::Unverified),
     ("stale", LocalCondition::Stale),
     ("absent", LocalCondition::Absent),
     ("miss", LocalCondition::Absent),
@@ -260,7 +263,8 @@ impl LocalCondition {
     /// What comes of looking at a copy that counts as fresh for `fresh_for`.
     pub(super) fn look(self, acceptance: Acceptance, fresh_for: Duration, now: Time) -> Outcome {
         let obtained = match self {
-            Self::Fresh => now,
+            Self::Unverified if acceptance == Acceptance::Coherent => return Outcome::Miss(MissCause::Unverified),
+            Self::Fresh | Self::Unverified => now,
             Self::Stale => now - fresh_for - Duration::from_nanos(1),
             Self::Absent => return Outcome::Miss(MissCause::Absent),
         };

@@ -21,6 +21,11 @@ query = "SELECT name FROM users WHERE id = :id"
 max_stale = "10m"
 default = "{}"
 [[routes]]
+keys = "page:*"
+role = "cache"
+max_stale = "10m"
+local = "front"
+[[routes]]
 keys = "lock:*"
 role = "lock"
 "#;
@@ -47,7 +52,7 @@ fn all_conditions() -> Vec<Conditions> {
     let mut all = Vec::new();
     for primary in NODE {
         for replica in NODE {
-            for local in ["fresh", "stale", "absent"] {
+            for local in ["fresh", "unverified", "stale", "absent"] {
                 for origin in ["up", "miss", "down", "timeout", "open", "shed"] {
                     all.push(conditions(&[
                         &format!("primary={primary}"),
@@ -110,6 +115,24 @@ fn a_stale_copy_answers_only_when_the_origin_cannot() {
     assert_eq!(ending(&[&away[..], &["local=stale"]].concat()), Ending::Value(Tier::Origin));
     assert_eq!(ending(&[&away[..], &["local=stale", "origin=shed"]].concat()), Ending::Value(Tier::Local));
     assert_eq!(ending(&[&away[..], &["origin=open"]].concat()), Ending::Value(Tier::Default));
+}
+
+#[test]
+fn in_front_only_a_copy_that_is_vouched_for_answers_and_any_may_be_the_fallback() {
+    let (world, _) = engine().world();
+    let walk = |when: &[&str]| walked(explain(&world, &words("GET page:1"), &conditions(when)).told);
+    let tiers = |walk: &Walk<'_>| walk.stages.iter().map(|stage| stage.tier).collect::<Vec<_>>();
+    let hit = walk(&["local=fresh", "primary=down"]);
+    assert_eq!((tiers(&hit), hit.ending), (vec![Tier::Local], Ending::Value(Tier::Local)));
+    for not_coherent in ["local=unverified", "local=stale", "local=absent"] {
+        let miss = walk(&[not_coherent]);
+        assert_eq!((tiers(&miss), miss.ending), (vec![Tier::Local, Tier::Primary], Ending::Value(Tier::Primary)));
+    }
+    for fallback in ["local=unverified", "local=stale"] {
+        assert_eq!(walk(&[fallback, "primary=down", "replica=down"]).ending, Ending::Value(Tier::Local));
+    }
+    let write = walked(explain(&world, &words("SET page:1 x"), &conditions(&["local=fresh"])).told);
+    assert_eq!(tiers(&write), [Tier::Primary]);
 }
 
 #[test]

@@ -10,18 +10,18 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// The waits between attempts to connect.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The connection was good.
-    pub(super) fn handle_success(&mut self) {
+    pub(crate) fn handle_success(&mut self) {
         self.failures = 0;
     }
 
     /// An attempt failed; returns the wait before the next.
-    pub(super) fn handle_failure(&mut self, dice: u64) -> Duration {
+    pub(crate) fn handle_failure(&mut self, dice: u64) -> Duration {
         let ceiling = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let floor = FIRST / 2;

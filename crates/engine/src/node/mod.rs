@@ -20,6 +20,7 @@ use failsoft_core::outcome::Failure;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::Protocol;
 
+pub(crate) use self::backoff::Backoff;
 pub use self::handshake::Credentials;
 pub use self::link::Link;
 pub use self::stats::NodeStats;

@@ -1,6 +1,7 @@
 //! What may be written and is unwise: warnings that need the settings as a whole.
 
 use super::judge::Judge;
+use super::local::LocalMode;
 use super::route::Route;
 use super::{Settings, WrittenSettings};
 use failsoft_core::role::Role;
@@ -18,6 +19,7 @@ pub(crate) fn lint(settings: &Settings, written: &WrittenSettings, judge: &mut J
         protected_origin(route, &path, settings, written, judge);
         something_to_fall_back_to(route, &path, judge);
         reasonable_times(route, &path, settings, judge);
+        narrow_enough_to_be_told(route, &path, judge);
     }
 }
 
@@ -91,6 +93,18 @@ fn reasonable_times(route: &Route, path: &str, settings: &Settings, judge: &mut 
                 shown(route.timeout())
             ),
         );
+    }
+}
+
+fn narrow_enough_to_be_told(route: &Route, path: &str, judge: &mut Judge<'_>) {
+    let in_front = route.local() == LocalMode::Front && route.tiers().contains(Tier::Local);
+    if in_front && route.pattern().prefix().is_empty() {
+        judge
+            .warning(
+                format!("{path}.keys"),
+                "local memory is in front and the keys begin with nothing literal: Redis will tell of every write there is",
+            )
+            .hint("begin `keys` with literal text, or write local = \"fallback\"");
     }
 }
 

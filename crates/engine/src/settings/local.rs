@@ -17,7 +17,8 @@ pub(crate) struct WrittenLocal {
     /// How long a copy counts as fresh; shorter where the route's own ttl is.
     #[schemars(extend("x-min" = "10ms", "x-max" = "1day"))]
     ttl: WrittenDuration,
-    /// Whether local memory is asked after Redis or before it. Only "fallback" is available in this version.
+    /// Whether local memory is asked after Redis ("fallback") or before it too ("front": a near cache that Redis keeps
+    /// coherent by telling of every write), where a route does not say so itself and its role allows it.
     mode: LocalMode,
     /// The largest value that is kept; at most `capacity`.
     #[schemars(extend("x-min" = "64B", "x-max" = "512MiB"))]
@@ -32,7 +33,7 @@ pub enum LocalMode {
     /// After primary and replica.
     #[default]
     Fallback,
-    /// Before them. Not available in this version.
+    /// Before them too, while Redis tells of every write.
     Front,
 }
 
@@ -52,22 +53,18 @@ impl Default for WrittenLocal {
 pub struct Local {
     capacity: u64,
     ttl: Duration,
+    mode: LocalMode,
     max_entry: u64,
 }
 
 impl Local {
     pub(crate) fn mean(written: &WrittenLocal, judge: &mut Judge<'_>) -> Self {
-        if written.mode == LocalMode::Front {
-            judge
-                .error("local.mode", "mode \"front\" is not available in this version")
-                .hint("leave `mode` out: \"fallback\" asks local memory after primary and replica");
-        }
         if written.max_entry > written.capacity && judge.was_written("local.max_entry") {
             judge
                 .error("local.max_entry", "`max_entry` is larger than `capacity`, so such a value could never be kept");
         }
         let max_entry = written.max_entry.0.min(written.capacity.0);
-        Self { capacity: written.capacity.0, ttl: written.ttl.0, max_entry }
+        Self { capacity: written.capacity.0, ttl: written.ttl.0, mode: written.mode, max_entry }
     }
 
     /// Whether there is such a tier at all.
@@ -85,9 +82,9 @@ impl Local {
         self.ttl
     }
 
-    /// When the tier is asked: what this version has.
+    /// When the tier is asked, on routes that do not say so themselves.
     pub fn mode(&self) -> LocalMode {
-        LocalMode::Fallback
+        self.mode
     }
 
     /// The largest value that is kept, in bytes.

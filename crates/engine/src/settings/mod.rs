@@ -179,7 +179,7 @@ impl Settings {
             request: &request,
             redis_timeout: written.redis.timeout(),
             has_replicas: redis.as_ref().is_some_and(|redis| !redis.replicas().is_empty()),
-            has_local: local.is_used(),
+            local: &local,
             origins: &origins,
             origin_names: &written.origins.keys().map(String::as_str).collect::<Vec<_>>(),
         };

@@ -9,6 +9,7 @@ mod source;
 mod written;
 
 use super::judge::Judge;
+use super::local::{Local, LocalMode};
 use super::origin::Origin;
 use super::request::Request;
 use crate::value::{Shape, Value};
@@ -28,6 +29,7 @@ pub struct Route {
     pattern: KeyPattern,
     role: Role,
     tiers: TierSet,
+    local: LocalMode,
     source: Option<Source>,
     shape: Shape,
     ttl: Duration,
@@ -43,7 +45,7 @@ pub(crate) struct Ground<'g> {
     pub(crate) request: &'g Request,
     pub(crate) redis_timeout: Duration,
     pub(crate) has_replicas: bool,
-    pub(crate) has_local: bool,
+    pub(crate) local: &'g Local,
     pub(crate) origins: &'g [Origin],
     /// Names of all origins written, also of those that could not be understood.
     pub(crate) origin_names: &'g [&'g str],
@@ -84,6 +86,7 @@ impl Route {
         let errors = judge.errors();
         let role = Role::from(written.role);
         rules::judge(written, role, path, judge);
+        rules::judge_front(written, ground.local, path, judge);
         let source = match rules::may_be_answered_without_redis(role) || written.origin.is_none() {
             true => read_source(written, &pattern, path, ground, judge),
             false => None,
@@ -95,6 +98,7 @@ impl Route {
         }
         Some(Self {
             tiers: tiers(written, role, source.is_some(), ground),
+            local: written.local.unwrap_or(ground.local.mode()),
             name,
             pattern,
             role,
@@ -127,6 +131,11 @@ impl Route {
     /// The tiers that may be asked, as far as they exist in these settings.
     pub fn tiers(&self) -> TierSet {
         self.tiers
+    }
+
+    /// When local memory is asked, if it is one of them.
+    pub fn local(&self) -> LocalMode {
+        self.local
     }
 
     /// How a missing value is made.
@@ -174,7 +183,7 @@ fn tiers(written: &WrittenRoute, role: Role, has_source: bool, ground: &Ground<'
     let answers_without_redis = rules::may_be_answered_without_redis(role);
     let offered = [
         (Tier::Replica, ground.has_replicas && answers_without_redis && written.tiers.replica),
-        (Tier::Local, ground.has_local && answers_without_redis && written.tiers.local),
+        (Tier::Local, ground.local.is_used() && answers_without_redis && written.tiers.local),
         (Tier::Origin, has_source),
         (Tier::Default, written.default.is_some()),
     ];

@@ -80,7 +80,7 @@ catalogue! {
         SlotsOk: Gauge "redis_cluster_slots_ok" "slots" []
             "Hash slots whose owner is asked freely. Standalone: 16384 while the primary's circuit is closed, else 0.";
         RoutingAttempts: Counter "redis_fallback_routing_attempts_total" "requests" ["status"]
-            "Requests by how they were routed: primary_hit (the primary answered, be it 'absent'), primary_failover (a replica), secondary_fallback (local memory, the origin or the default), error (nobody).";
+            "Requests by how they were routed: primary_hit (the primary answered, be it 'absent', or a coherent local copy in its stead), primary_failover (a replica), secondary_fallback (local memory, the origin or the default), error (nobody).";
         RoutingLatency: Histogram "redis_fallback_routing_latency_seconds" "seconds" []
             "Time from a request to its answer, whichever tier gave it.";
     }
@@ -173,18 +173,32 @@ catalogue! {
             "Looks into local memory that found a copy beyond its time to live, within the route's max_stale.";
         LocalMisses: Counter "failsoft_local_misses_total" "looks" []
             "Looks into local memory that found nothing, or something too old.";
+        LocalUnverified: Counter "failsoft_local_unverified_total" "looks" []
+            "Looks in front of Redis that passed over a copy because nothing vouched that it was what Redis holds.";
         LocalKept: Counter "failsoft_local_kept_total" "copies" []
             "Copies that were kept.";
         LocalRefused: Counter "failsoft_local_refused_total" "copies" []
             "Copies that were not kept, because a write had passed meanwhile or because they were too large.";
         LocalInvalidated: Counter "failsoft_local_invalidated_total" "copies" []
-            "Copies that were removed because a write passed.";
+            "Copies that were removed because a write passed, or because Redis told of one.";
         LocalEntries: Gauge "failsoft_local_entries" "copies" []
             "Copies in local memory.";
         LocalBytes: Gauge "failsoft_local_bytes" "bytes" []
             "Bytes of local memory in use, keys and overhead included.";
         LocalCapacity: Gauge "failsoft_local_capacity_bytes" "bytes" []
             "Bytes of local memory that may be in use: the setting local.capacity.";
+    }
+    "Near cache" {
+        TrackingUp: Gauge "failsoft_tracking_up" "1 or 0" ["node"]
+            "Whether Redis tells of every write at this moment, so that local copies may answer in front of it. Absent without a route in front, like all metrics of this section.";
+        TrackingBegun: Counter "failsoft_tracking_begun_total" "connections" ["node"]
+            "Times that Redis has agreed to tell of writes. Copies from before are not used in front any more.";
+        TrackingDropped: Counter "failsoft_tracking_dropped_total" "connections" ["node", "reason"]
+            "Tracking connections that were lost or could not be made.";
+        TrackingInvalidations: Counter "failsoft_tracking_invalidations_total" "keys" ["node"]
+            "Keys that Redis has told of, also those of which there was no copy.";
+        TrackingFlushes: Counter "failsoft_tracking_flushes_total" "messages" ["node"]
+            "Times that Redis has told that everything has changed: FLUSHALL, FLUSHDB.";
     }
     "Writing back to Redis" {
         WriteBackWritten: Counter "failsoft_write_back_written_total" "values" []

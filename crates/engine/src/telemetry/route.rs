@@ -15,7 +15,7 @@ use crate::apology::Code;
 /// How a request was routed in the end: the values of the label `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// The primary answered, be it that it has no such value.
+    /// The primary answered, be it that it has no such value, or a coherent copy did in its stead.
     PrimaryHit,
     /// A replica answered instead.
     PrimaryFailover,
@@ -41,12 +41,14 @@ impl Status {
 
     /// The status of `request`, which ended so.
     ///
-    /// Loading what the primary said it does not have is a cache doing its work, not a fallback from the primary.
+    /// Loading what the primary said it does not have is a cache doing its work, not a fallback from the primary. Nor is a
+    /// copy that answers in front of it, being what the primary would have said.
     pub fn of(request: &Request, ending: Ending) -> Self {
         let primary_answered = || request.trail().any(|(tier, outcome)| is_answer(tier, outcome));
         match ending {
             Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => match tier {
                 Tier::Primary => Self::PrimaryHit,
+                Tier::Local if request.was_answered_in_front() => Self::PrimaryHit,
                 Tier::Replica | Tier::Regional => Self::PrimaryFailover,
                 Tier::Origin if primary_answered() => Self::PrimaryHit,
                 Tier::Local | Tier::Origin | Tier::Default => Self::SecondaryFallback,
@@ -93,7 +95,7 @@ impl RouteStats {
         match ending {
             Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => {
                 self.answers[tier.index()].increment();
-                if tier == Tier::Primary && ending == Ending::Value(tier) {
+                if ending == Ending::Value(tier) && (tier == Tier::Primary || request.was_answered_in_front()) {
                     return;
                 }
             }

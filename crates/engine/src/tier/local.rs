@@ -4,14 +4,20 @@
 //! each copy carries its stamp, and whether it is too old is judged by who asks, because serving something old is
 //! sometimes right.
 //!
-//! Serving something invalidated never is. A write that passes by removes the copy, and a copy that was already on its
-//! way when the write passed must not be kept after it. So every key has a version (shared with a few others: a clash
-//! costs a copy, never correctness) that each invalidation raises before it removes; whoever keeps a copy names the
-//! version under which it was asked for, and the copy goes again if the version has moved.
+//! Serving something invalidated never is. A write that passes by, or that Redis tells of, removes the copy, and a copy
+//! that was already on its way then must not be kept after it: whoever keeps a copy names the [`Version`] under which it
+//! was asked for, and it is not kept if the version has moved.
+//!
+//! A copy that is to answer in front of Redis must be more than fresh: it must have been obtained in the present epoch,
+//! and somebody must vouch for that epoch now ([`Vouching`]).
+
+mod versions;
+mod vouching;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use failsoft_core::coherence::Epoch;
 
 use failsoft_core::outcome::MissCause;
 use failsoft_core::stale::{Acceptance, Freshness, Stamp};
@@ -21,11 +27,13 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::hash::BuildHasher;
 
+pub use self::versions::Version;
+use self::versions::{News, Versions};
+pub(crate) use self::vouching::Holder;
+pub use self::vouching::Vouching;
 use crate::telemetry::counter::Counter;
 use crate::value::Value;
 
-/// Versions, shared between keys by hash.
-const VERSIONS: usize = 1 << 14;
 /// What one copy costs beyond its key and payload: the store's slot, the allocations' headers. Measured, rounded up.
 const OVERHEAD: usize = 160;
 /// Copies are at least this large on average when the store sizes its tables.
@@ -38,6 +46,8 @@ pub struct Copy {
     pub value: Option<Value>,
     /// When it was obtained and how long it is fresh.
     pub stamp: Stamp,
+    /// In which epoch the primary gave it; [`Epoch::NONE`] if it may not answer in front of the primary.
+    pub epoch: Epoch,
 }
 
 /// What was found, with its age.
@@ -49,20 +59,14 @@ pub struct Found {
     pub age: Duration,
 }
 
-/// The version under which a value was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version {
-    slot: usize,
-    version: u64,
-}
-
 type Copies = Cache<Box<[u8]>, Arc<Copy>, Weigh, RandomState>;
 
 /// The local tier.
 pub struct Local {
     cache: Option<Copies>,
     hasher: RandomState,
-    versions: Box<[AtomicU64]>,
+    versions: Versions,
+    vouching: Vouching,
     max_entry: usize,
     capacity: u64,
     stats: LocalStats,
@@ -79,9 +83,11 @@ pub struct LocalStats {
     pub misses: Counter,
     /// Copies kept.
     pub kept: Counter,
+    /// Looks in front that passed over a copy because nothing vouched for it.
+    pub unverified: Counter,
     /// Copies not kept because a write had passed, or because they were too large.
     pub refused: Counter,
-    /// Copies removed because a write passed.
+    /// Copies removed because a write passed, or because Redis told of one.
     pub invalidated: Counter,
 }
 
@@ -102,8 +108,8 @@ impl Local {
         let cache = (capacity > 0).then(|| {
             Cache::with(items, capacity, Weigh, hasher.clone(), quick_cache::sync::DefaultLifecycle::default())
         });
-        let versions = (0..VERSIONS).map(|_| AtomicU64::new(0)).collect();
-        Self { cache, hasher, versions, max_entry, capacity, stats: LocalStats::default() }
+        let (versions, vouching) = (Versions::new(), Vouching::default());
+        Self { cache, hasher, versions, vouching, max_entry, capacity, stats: LocalStats::default() }
     }
 
     /// Looks for a copy that satisfies `acceptance`.
@@ -112,6 +118,10 @@ impl Local {
             self.stats.misses.increment();
             return Err(Outcome::Miss(MissCause::Absent));
         };
+        if acceptance == Acceptance::Coherent && !self.vouching.vouches_for(copy.epoch, now) {
+            self.stats.unverified.increment();
+            return Err(Outcome::Miss(MissCause::Unverified));
+        }
         match copy.stamp.judge(acceptance, now) {
             Freshness::Fresh { age } => {
                 self.stats.hits.increment();
@@ -135,64 +145,86 @@ impl Local {
         copy.is_some_and(|copy| copy.value.is_some() && copy.stamp.judge(acceptance, now) != Freshness::TooOld)
     }
 
-    /// Whether a copy of `key` was obtained less than half its fresh time ago, so that another need not be kept.
-    pub fn is_recent(&self, key: &[u8], now: Time) -> bool {
+    /// Whether a copy of `key` was obtained in this epoch and less than half its fresh time ago, so that another need not
+    /// be kept.
+    pub fn is_recent(&self, key: &[u8], epoch: Epoch, now: Time) -> bool {
         let Some(cache) = &self.cache else {
             return true;
         };
-        cache
-            .get(key)
-            .is_some_and(|copy| copy.value.is_some() && now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2)
+        cache.get(key).is_some_and(|copy| {
+            let young = now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2;
+            copy.value.is_some() && copy.epoch == epoch && young
+        })
     }
 
     /// The version of `key` now, to be named when a value asked for now is kept.
     pub fn version(&self, key: &[u8]) -> Version {
-        let slot = self.hasher.hash_one(key) as usize % VERSIONS;
-        Version { slot, version: self.versions[slot].load(Ordering::Acquire) }
+        self.versions.of(self.hasher.hash_one(key))
     }
 
-    /// Whether no write has passed since `version` was taken.
+    /// Whether nothing has been invalidated since `version` was taken.
     pub fn is_current(&self, version: Version) -> bool {
-        self.versions[version.slot].load(Ordering::Acquire) == version.version
+        self.versions.is_current(version)
     }
 
-    /// Keeps a copy of what was asked for under `version`, unless a write has passed since.
+    /// Whether no write has passed since `version` was taken, whatever Redis has told of.
+    pub fn is_unwritten(&self, version: Version) -> bool {
+        self.versions.is_unwritten(version)
+    }
+
+    /// Keeps a copy of what was asked for under `version`, unless it has been invalidated since.
     pub fn keep(&self, key: &[u8], copy: Copy, version: Version) {
         let Some(cache) = &self.cache else {
             return;
         };
         let too_large = copy.value.as_ref().is_some_and(|value| value.payload_len() > self.max_entry);
-        if too_large || !self.is_current(version) {
+        let turn = self.versions.turn_of(version);
+        if too_large || !turn.is_current(version) {
             self.stats.refused.increment();
             return;
         }
         cache.insert(key.into(), Arc::new(copy));
-        if self.is_current(version) {
-            self.stats.kept.increment();
-        } else {
-            cache.remove(key);
-            self.stats.refused.increment();
-        }
+        self.stats.kept.increment();
     }
 
     /// A write to `key` passes: its copy goes, and one that is on its way will not be kept.
     pub fn invalidate(&self, key: &[u8]) {
-        let slot = self.hasher.hash_one(key) as usize % VERSIONS;
-        self.versions[slot].fetch_add(1, Ordering::AcqRel);
+        self.void(key, News::Write);
+    }
+
+    /// Redis has told that `key` has changed; the same as a write that passes.
+    pub fn invalidate_told(&self, key: &[u8]) {
+        self.void(key, News::Told);
+    }
+
+    fn void(&self, key: &[u8], news: News) {
+        let _turn = self.versions.raise(self.hasher.hash_one(key), news);
         if self.cache.as_ref().is_some_and(|cache| cache.remove(key).is_some()) {
             self.stats.invalidated.increment();
         }
     }
 
-    /// Everything has been invalidated.
+    /// Everything has been invalidated by what passed here.
     pub fn clear(&self) {
-        for version in &self.versions {
-            version.fetch_add(1, Ordering::AcqRel);
-        }
+        self.void_all(News::Write);
+    }
+
+    /// Redis has told that everything has changed.
+    pub fn clear_told(&self) {
+        self.void_all(News::Told);
+    }
+
+    fn void_all(&self, news: News) {
+        self.versions.raise_all(news);
         if let Some(cache) = &self.cache {
             self.stats.invalidated.add(cache.len() as u64);
             cache.clear();
         }
+    }
+
+    /// Who vouches for copies that answer in front of Redis.
+    pub fn vouching(&self) -> &Vouching {
+        &self.vouching
     }
 
     /// Bytes in use, by the tier's own reckoning.
@@ -226,7 +258,7 @@ mod tests {
 
     fn copy(text: &'static str) -> Copy {
         let value = Some(Value::Raw(Bytes::from_static(text.as_bytes())));
-        Copy { value, stamp: Stamp { obtained: Time::ZERO, fresh_for: MINUTE } }
+        Copy { value, stamp: Stamp { obtained: Time::ZERO, fresh_for: MINUTE }, epoch: Epoch::NONE }
     }
 
     #[test]
@@ -242,11 +274,51 @@ mod tests {
 
     #[test]
     fn clearing_voids_what_is_on_its_way() {
+        for clear in [Local::clear, Local::clear_told] {
+            let local = Local::new(1 << 20, 1 << 10);
+            let version = local.version(b"k");
+            clear(&local);
+            local.keep(b"k", copy("old"), version);
+            assert_eq!(local.entries(), 0);
+        }
+    }
+
+    #[test]
+    fn what_redis_tells_of_voids_what_is_kept_and_what_is_on_its_way() {
         let local = Local::new(1 << 20, 1 << 10);
+        local.keep(b"k", copy("old"), local.version(b"k"));
         let version = local.version(b"k");
-        local.clear();
+        local.invalidate_told(b"k");
         local.keep(b"k", copy("old"), version);
         assert_eq!(local.entries(), 0);
+        assert!(local.is_unwritten(version) && !local.is_current(version));
+    }
+
+    #[test]
+    fn in_front_only_what_is_vouched_for_is_found_and_the_others_may_still_be_a_fallback() {
+        let local = Local::new(1 << 20, 1 << 10);
+        let holder = local.vouching().take_over();
+        local.vouching().begin(holder);
+        local.vouching().vouch_until(holder, Time::from_millis(1_000));
+        let told = Copy { epoch: local.vouching().epoch(), ..copy("from the primary") };
+        local.keep(b"k", told, local.version(b"k"));
+        local.keep(b"l", copy("from an origin"), local.version(b"l"));
+        let look = |key: &[u8], acceptance, millis| local.look(key, acceptance, Time::from_millis(millis)).is_ok();
+        assert!(look(b"k", Acceptance::Coherent, 1_000) && !look(b"l", Acceptance::Coherent, 1_000));
+        assert!(!look(b"k", Acceptance::Coherent, 1_001) && look(b"k", Acceptance::Fresh, 1_001));
+        local.vouching().vouch_until(holder, Time::from_millis(100_000));
+        assert!(look(b"k", Acceptance::Coherent, 60_000) && !look(b"k", Acceptance::Coherent, 60_001));
+        local.vouching().end(holder);
+        assert!(!look(b"k", Acceptance::Coherent, 1_000) && look(b"k", Acceptance::Fresh, 1_000));
+        assert_eq!(local.stats().unverified.get(), 3);
+    }
+
+    #[test]
+    fn a_copy_of_an_earlier_epoch_is_not_recent_in_the_next() {
+        let local = Local::new(1 << 20, 1 << 10);
+        local.keep(b"k", copy("v"), local.version(b"k"));
+        assert!(local.is_recent(b"k", Epoch::NONE, Time::ZERO));
+        assert!(!local.is_recent(b"k", Epoch::NONE.next(), Time::ZERO));
     }
 
     #[test]
@@ -272,7 +344,8 @@ mod tests {
     #[test]
     fn an_absence_is_never_served_stale() {
         let local = Local::new(1 << 20, 1 << 10);
-        let absence = Copy { value: None, stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(5) } };
+        let stamp = Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(5) };
+        let absence = Copy { value: None, stamp, epoch: Epoch::NONE };
         local.keep(b"k", absence, local.version(b"k"));
         assert!(local.look(b"k", Acceptance::StaleUpTo(MINUTE), Time::from_millis(4_000)).is_ok());
         assert!(local.look(b"k", Acceptance::StaleUpTo(MINUTE), Time::from_millis(6_000)).is_err());

@@ -32,6 +32,8 @@ pub(super) struct Dispatcher {
     context: Context,
     greeting: Greeting,
     access: ClientAccess,
+    /// The ticket of the last command that makes copies void.
+    written: Option<u64>,
 }
 
 /// Whether the session goes on.
@@ -47,7 +49,7 @@ pub(super) enum Next {
 
 impl Dispatcher {
     pub(super) fn new(replies: Arc<Replies>, context: Context, greeting: Greeting, access: ClientAccess) -> Self {
-        Self { inbox: Arc::new(Inbox(replies.clone())), replies, context, greeting, access }
+        Self { inbox: Arc::new(Inbox(replies.clone())), replies, context, greeting, access, written: None }
     }
 
     /// The world that commands are routed in. Only while none is under way.
@@ -120,7 +122,15 @@ impl Dispatcher {
             command,
             now,
         );
+        let job = if self.has_write_under_way() { job.passing_front() } else { job };
         self.begin(job, command.frame(), Touched::Nothing, now);
+    }
+
+    /// Whether a command of this client that makes copies void has not been answered: what it reads meanwhile must come
+    /// behind it, on the same connection.
+    fn has_write_under_way(&mut self) -> bool {
+        self.written = self.written.filter(|ticket| !self.replies.is_answered(*ticket));
+        self.written.is_some()
     }
 
     fn read_many(&mut self, command: &Command<'_>, route: RouteId, verb: ManyVerb, now: Time) {
@@ -189,14 +199,15 @@ impl Dispatcher {
         match job.advance(&self.context.world, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
                 let author = job.author();
+                let voids = !matches!(touched, Touched::Nothing);
                 let ticket = self.replies.push(Slot::Asked { job, touched });
+                if voids {
+                    self.written = Some(ticket);
+                }
                 self.ask(ticket, frame, ask, author, now);
             }
             Progress::Done(ending) => {
-                job.finish(&self.context.world, ending, now);
-                let mut reply = Vec::new();
-                job.render(&self.context.world, ending, &[], &mut reply);
-                self.replies.push(Slot::Ready(reply));
+                self.replies.push_ended(job, ending, now);
             }
             progress @ (Progress::Ask(_) | Progress::Wait(_)) => {
                 let ticket = self.replies.push(Slot::Running);

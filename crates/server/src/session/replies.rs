@@ -159,6 +159,29 @@ impl Replies {
         ticket
     }
 
+    /// Takes the next place for a request that has ended without anybody's being waited for.
+    #[inline]
+    pub(crate) fn push_ended(&self, mut job: Job, ending: Ending, now: Time) {
+        let mut inner = self.inner.lock();
+        let Inner { context, outgoing, slots, first, held, .. } = &mut *inner;
+        job.finish(&context.world, ending, now);
+        if slots.is_empty() {
+            job.render(&context.world, ending, &[], outgoing);
+            *first += 1;
+        } else {
+            let mut reply = Vec::new();
+            job.render(&context.world, ending, &[], &mut reply);
+            *held += reply.len();
+            slots.push_back(Slot::Ready(reply));
+        }
+        inner.keep_frame(job.take_frame());
+    }
+
+    /// Whether the request at `ticket` and all before it have been answered.
+    pub(crate) fn is_answered(&self, ticket: u64) -> bool {
+        ticket < self.inner.lock().first
+    }
+
     /// Carries `job`, whose place is `ticket`, on in a task.
     pub(crate) fn run(self: &Arc<Self>, ticket: u64, job: Job, progress: Progress) {
         let context = self.inner.lock().context.clone();

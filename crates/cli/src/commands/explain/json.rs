@@ -69,11 +69,12 @@ fn stage(stage: &Stage) -> Value {
             json!({ "event": "asked", "within_ms": millis(*within), "outcome": outcome.word(), "reason": outcome.reason() })
         }
         Event::Looked { acceptance, outcome } => {
+            let coherent = *acceptance == Acceptance::Coherent;
             let stale = match acceptance {
-                Acceptance::Fresh => Duration::ZERO,
+                Acceptance::Coherent | Acceptance::Fresh => Duration::ZERO,
                 Acceptance::StaleUpTo(budget) => *budget,
             };
-            json!({ "event": "looked", "stale_up_to_ms": millis(stale), "outcome": outcome.word(), "reason": outcome.reason() })
+            json!({ "event": "looked", "coherent": coherent, "stale_up_to_ms": millis(stale), "outcome": outcome.word(), "reason": outcome.reason() })
         }
         Event::Paused(pause) => json!({ "event": "paused", "for_ms": millis(*pause) }),
         Event::PassedOver(outcome) => {

@@ -133,6 +133,7 @@ fn stage(stage: &Stage) -> String {
 
 fn copy(acceptance: Acceptance) -> String {
     match acceptance {
+        Acceptance::Coherent => "a coherent copy".to_owned(),
         Acceptance::Fresh => "a fresh copy".to_owned(),
         Acceptance::StaleUpTo(Duration::ZERO) => "a copy, fresh".to_owned(),
         Acceptance::StaleUpTo(budget) => format!("a copy, fresh or stale up to {}", span(budget)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::circuit::DenialReason;
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
-use crate::plan::{AuthPolicy, Intent, Plan, Voice};
+use crate::plan::{AuthPolicy, Intent, LocalPlace, Plan, Voice};
 use crate::refusal::{Health, Recourse, Refusal};
 use crate::request::{Apology, Ending, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
 use crate::retry::RetryPolicy;
@@ -63,6 +63,11 @@ impl Story<'_> {
     fn tell(&mut self) -> Ending {
         let has = |tier| self.plan.tiers.contains(tier);
         let (has_local, has_origin, has_default) = (has(Tier::Local), has(Tier::Origin), has(Tier::Default));
+        let looked_in_front = self.plan.local == LocalPlace::InFront;
+        if looked_in_front && let Some(ending @ Ending::Value(_)) = self.look(0) {
+            return ending;
+        }
+        let mut looked = usize::from(looked_in_front);
         let mut absent = false;
         for tier in [Tier::Primary, Tier::Replica, Tier::Regional] {
             if absent || !self.plan.tiers.contains(tier) {
@@ -77,14 +82,14 @@ impl Story<'_> {
         if has_local
             && has_origin
             && !absent
-            && let Some(ending) = self.look(0)
+            && let Some(ending) = self.look(looked)
         {
             return ending;
         }
         if has_origin && let Some(ending) = self.load() {
             return ending;
         }
-        let looked = usize::from(has_origin && !absent);
+        looked += usize::from(has_local && has_origin && !absent);
         if has_local && let Some(ending) = self.look(looked) {
             return ending;
         }

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::model::{self, Fate, Turn};
 use crate::circuit::{Denial, DenialReason, Permit, PermitKind};
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
-use crate::plan::{AuthPolicy, Bounds, Intent, Plan};
+use crate::plan::{AuthPolicy, Bounds, Intent, LocalPlace, Plan};
 use crate::refusal::Refusal;
 use crate::request::{Admission, Ask, Ending, Grant, Request, Step};
 use crate::role::{Role, Stance};
@@ -17,7 +17,7 @@ use crate::stale::Acceptance;
 use crate::{Tier, TierSet, Time};
 
 const MOST_ATTEMPTS: u8 = 4;
-/// Three tiers of nodes with a pause after each question, one load, two looks, one end; and some to spare.
+/// Three tiers of nodes with a pause after each question, one load, three looks, one end; and some to spare.
 const MOST_STEPS: usize = 3 * 2 * MOST_ATTEMPTS as usize + 8;
 const NODES: [Tier; 3] = [Tier::Primary, Tier::Replica, Tier::Regional];
 
@@ -37,7 +37,7 @@ proptest! {
             let times = walk.questions().filter(|(asked, _, _)| *asked == tier).count();
             let most = match tier {
                 Tier::Primary | Tier::Replica | Tier::Regional => usize::from(plan.attempts),
-                Tier::Local => 2,
+                Tier::Local => 3,
                 Tier::Origin => 1,
                 Tier::Default => 0,
             };
@@ -129,8 +129,20 @@ proptest! {
     }
 
     #[test]
+    fn a_coherent_copy_is_looked_for_once_and_before_anything_else(plan in plans(), fate in fates()) {
+        let walk = Walk::of(&plan, &fate);
+        for (at, event) in walk.events.iter().enumerate() {
+            let is_in_front = matches!(event, Event::Looked(Acceptance::Coherent, ..));
+            prop_assert_eq!(is_in_front, at == 0 && plan.local == LocalPlace::InFront);
+        }
+        let hit = matches!(walk.events[..], [Event::Looked(Acceptance::Coherent, Outcome::Hit, _)]);
+        prop_assert_eq!(walk.request.was_answered_in_front(), hit);
+    }
+
+    #[test]
     fn a_write_is_asked_of_the_primary_at_most_once(plan in plans(), fate in fates()) {
-        let plan = Plan { tiers: TierSet::of(&[Tier::Primary]), intent: Intent::Write, ..plan };
+        let (tiers, local) = (TierSet::of(&[Tier::Primary]), LocalPlace::Behind);
+        let plan = Plan { tiers, intent: Intent::Write, local, ..plan };
         let walk = Walk::of(&plan, &fate);
         let asked: Vec<_> = walk.questions().collect();
         prop_assert!(asked.len() <= 1 && asked.iter().all(|(tier, _, _)| *tier == Tier::Primary));
@@ -146,7 +158,7 @@ proptest! {
         (available, bounds) in (tier_sets(), bounds()),
         fate in fates(),
     ) {
-        let walk = Walk::of(&Plan::new(role, intent, available, bounds), &fate);
+        let walk = Walk::of(&Plan::new(role, intent, available, bounds).with_local_in_front(), &fate);
         for event in &walk.events {
             match event {
                 Event::Knocked(tier, _) => prop_assert_eq!(*tier, Tier::Primary),
@@ -261,8 +273,10 @@ impl Admission for World<'_> {
 fn plans() -> impl Strategy<Value = Plan> {
     let role = prop_oneof![3 => Just(Role::Cache), 1 => select(Role::ALL.to_vec())];
     let intent = prop_oneof![5 => Just(Intent::Read), 1 => Just(Intent::Write)];
-    (role, intent, tier_sets(), bounds())
-        .prop_map(|(role, intent, available, bounds)| Plan::new(role, intent, available, bounds))
+    (role, intent, tier_sets(), bounds(), any::<bool>()).prop_map(|(role, intent, available, bounds, in_front)| {
+        let plan = Plan::new(role, intent, available, bounds);
+        if in_front { plan.with_local_in_front() } else { plan }
+    })
 }
 
 fn tier_sets() -> impl Strategy<Value = TierSet> {
@@ -285,7 +299,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
 
 fn fates() -> impl Strategy<Value = Fate> {
     let node = || prop::collection::vec(turns(node_outcomes()), usize::from(MOST_ATTEMPTS));
-    let looks = prop::collection::vec(turns(local_outcomes()), 2);
+    let looks = prop::collection::vec(turns(local_outcomes()), 3);
     let load = prop::collection::vec(turns(origin_outcomes()), 1);
     (node(), node(), node(), looks, load, 0..6u8).prop_map(|(primary, replica, regional, looks, load, repeats)| Fate {
         turns: [primary, replica, regional, looks, load, vec![]],
@@ -327,7 +341,7 @@ fn origin_outcomes() -> impl Strategy<Value = Outcome> {
 }
 
 fn local_outcomes() -> impl Strategy<Value = Outcome> {
-    let misses = [MissCause::Absent, MissCause::TooOld, MissCause::NoSuchRow];
+    let misses = [MissCause::Absent, MissCause::TooOld, MissCause::NoSuchRow, MissCause::Unverified];
     prop_oneof![1 => Just(Outcome::Hit), 2 => select(misses.to_vec()).prop_map(Outcome::Miss)]
 }
 

@@ -12,7 +12,7 @@ use crate::request::{Admission, Apology, Ask, Ending, Grant, RETRY_AFTER_DEFAULT
 use crate::role::Role;
 use crate::stale::Acceptance;
 use crate::{Outcome, Tier, TierSet, Time};
-use Line::{Asked, Late, LookedFresh, LookedStale, Paused, RepeatDenied, Shut};
+use Line::{Asked, Late, LookedCoherent, LookedFresh, LookedStale, Paused, RepeatDenied, Shut};
 
 /// What the machine must want next, and what it is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub(super) enum Line {
     Asked(Tier, Outcome),
     /// It wants to ask this tier, whose circuit denies it until then.
     Shut(Tier, Time),
+    /// It looks for a coherent local copy.
+    LookedCoherent(Outcome),
     /// It looks for a fresh local copy.
     LookedFresh(Outcome),
     /// It looks for a local copy within the staleness budget.
@@ -123,6 +125,7 @@ impl Stage {
 
     fn look(&mut self, acceptance: Acceptance) -> Outcome {
         match (self.lines.pop_front(), acceptance) {
+            (Some(LookedCoherent(outcome)), Acceptance::Coherent) => outcome,
             (Some(LookedFresh(outcome)), Acceptance::Fresh) => outcome,
             (Some(LookedStale(outcome)), Acceptance::StaleUpTo(STALE)) => outcome,
             (line, acceptance) => panic!("looked for {acceptance:?}, not {line:?}"),

@@ -2,6 +2,7 @@
 
 use super::written::{OnOutage, WrittenDefault, WrittenRoute};
 use crate::settings::judge::Judge;
+use crate::settings::local::{Local, LocalMode};
 use crate::value::{Shape, Value};
 use bytes::Bytes;
 use failsoft_core::role::Role;
@@ -22,6 +23,7 @@ fn judge_fallbacks(written: &WrittenRoute, role: Role, path: &str, judge: &mut J
     let named = [
         ("origin", written.origin.is_some()),
         ("default", written.default.is_some()),
+        ("local", written.local.is_some()),
         ("max_stale", !written.max_stale.0.is_zero()),
     ];
     for (key, _) in named.iter().filter(|(_, is_named)| *is_named) {
@@ -29,6 +31,16 @@ fn judge_fallbacks(written: &WrittenRoute, role: Role, path: &str, judge: &mut J
             .error(format!("{path}.{key}"), format!("a route with role \"{role}\" may not have `{key}`: {why}"))
             .hint(format!("leave `{key}` out, or give the keys the role they really have"));
     }
+}
+
+/// Reports a wish for local memory in front where there is none.
+pub(super) fn judge_front(written: &WrittenRoute, local: &Local, path: &str, judge: &mut Judge<'_>) {
+    let missing = match (written.local, local.is_used(), written.tiers.local) {
+        (None | Some(LocalMode::Fallback), _, _) | (Some(LocalMode::Front), true, true) => return,
+        (Some(LocalMode::Front), false, _) => "`local.capacity` is 0, so there is no local memory",
+        (Some(LocalMode::Front), true, false) => "`tiers` leaves local memory out",
+    };
+    judge.error(format!("{path}.local"), format!("local memory cannot be asked before Redis: {missing}"));
 }
 
 /// Why nothing but Redis may answer for a role, in one sentence.

@@ -1,5 +1,6 @@
 //! A route as it is written.
 
+use crate::settings::local::LocalMode;
 use crate::settings::units::WrittenDuration;
 use crate::value::Shape;
 use failsoft_core::role::Role;
@@ -63,6 +64,9 @@ pub(crate) struct WrittenRoute {
     /// Which tiers may be asked at all.
     #[serde(default)]
     pub(crate) tiers: WrittenTiers,
+    /// Whether local memory is asked after Redis or before it too; local.mode when left out.
+    #[serde(default)]
+    pub(crate) local: Option<LocalMode>,
     /// What a rate limit does while Redis is away; "closed" when left out, and nothing else in this version.
     #[serde(default)]
     pub(crate) on_outage: Option<OnOutage>,

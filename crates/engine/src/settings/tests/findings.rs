@@ -82,7 +82,7 @@ const ONE_LINERS: &[(&str, &str)] = &[
         "breaker = { cooldown = \"1s\", probe_cooldown = \"2s\" }",
         "`probe_cooldown` is longer than `cooldown`, so probing would delay the recovery it is there to hasten",
     ),
-    ("local.mode = \"front\"", "mode \"front\" is not available in this version"),
+    ("local.mode = \"behind\"", "unknown mode \"behind\""),
     (
         "local = { capacity = \"1KiB\", max_entry = \"2KiB\" }",
         "`max_entry` is larger than `capacity`, so such a value could never be kept",
@@ -187,7 +187,23 @@ const ROUTES: &[(&str, &str)] = &[
         "error: `a b` is not a name for a route: letters, digits, `-`, `_` or `.`",
     ),
     ("keys = \"a\"\nrole = \"lock\"\ntiers = { primary = false }", "error: unknown key `primary` in [routes.tiers]"),
+    (
+        "keys = \"a\"\nrole = \"lock\"\nlocal = \"front\"",
+        "error: a route with role \"lock\" may not have `local`: an answer that Redis did not give could let two holders in",
+    ),
+    (
+        "keys = \"a\"\nrole = \"session\"\nlocal = \"front\"",
+        "error: a route with role \"session\" may not have `local`: an answer that Redis did not give could make somebody else of a user",
+    ),
+    (
+        "keys = \"a\"\nrole = \"flag\"\nlocal = \"front\"\ntiers = { local = false }\ndefault = \"off\"",
+        "error: local memory cannot be asked before Redis: `tiers` leaves local memory out",
+    ),
     // Unwise.
+    (
+        "keys = \"{kind}:a\"\nrole = \"cache\"\nlocal = \"front\"\nmax_stale = \"1m\"",
+        "warning: local memory is in front and the keys begin with nothing literal: Redis will tell of every write there is",
+    ),
     (
         "keys = \"a\"\nrole = \"cache\"",
         "warning: when Redis is away this route has nothing to answer with: no origin, no default, no max_stale",
@@ -242,13 +258,13 @@ fn each_mistake_in_a_route_has_its_sentence_and_its_line() {
 
 #[test]
 fn all_problems_are_said_at_once_in_the_order_of_their_lines() {
-    let text = "[server]\nlisten = \"nowhere\"\n[redis]\ntopology = \"cluster\"\n[local]\nmode = \"front\"\n[[routes]]\nkeys = \"{\"\nrole = \"lock\"\n";
+    let text = "[server]\nlisten = \"nowhere\"\n[redis]\ntopology = \"cluster\"\n[local]\nmax_entry = \"128MiB\"\n[[routes]]\nkeys = \"{\"\nrole = \"lock\"\n";
     assert_eq!(
         said(text),
         [
             "2: error: `nowhere` is not an IP address with a port",
             "4: error: topology \"cluster\" is not available in this version",
-            "6: error: mode \"front\" is not available in this version",
+            "6: error: `max_entry` is larger than `capacity`, so such a value could never be kept",
             "8: error: a `{` is not closed (a literal brace is written twice: `{{`)",
         ]
     );
@@ -256,13 +272,13 @@ fn all_problems_are_said_at_once_in_the_order_of_their_lines() {
 
 #[test]
 fn what_cannot_be_read_is_said_together_with_the_rest_but_without_its_echoes() {
-    let text = "[server]\nlsiten = 1\nthreads = 999\n[local]\nmode = \"front\"\n[[routes]]\nkeys = \"a\"\nrole = \"flag\"\norign = \"db\"\nquery = \"SELECT 1\"\n";
+    let text = "[server]\nlsiten = 1\nthreads = 999\n[local]\nmax_entry = \"128MiB\"\n[[routes]]\nkeys = \"a\"\nrole = \"flag\"\norign = \"db\"\nquery = \"SELECT 1\"\n";
     assert_eq!(
         said(text),
         [
             "2: error: unknown key `lsiten` in [server]; did you mean `listen`?",
             "3: error: `threads` must be at most 256; 999 is too much",
-            "5: error: mode \"front\" is not available in this version",
+            "5: error: `max_entry` is larger than `capacity`, so such a value could never be kept",
             "9: error: unknown key `orign` in [[routes]]; did you mean `origin`?",
         ]
     );

@@ -121,3 +121,27 @@ fn without_capacity_there_is_no_local_tier() {
     assert_eq!(settings.local().max_entry(), 0);
     assert_eq!(settings.routes()[0].tiers(), TierSet::of(&[Tier::Primary, Tier::Default]));
 }
+
+#[test]
+fn a_route_that_does_not_say_where_local_memory_is_takes_the_common_place() {
+    let settings = settings(
+        r#"
+        local.mode = "front"
+        [[routes]]
+        keys = "page:*"
+        role = "cache"
+        max_stale = "1m"
+        [[routes]]
+        keys = "user:*"
+        role = "cache"
+        max_stale = "1m"
+        local = "fallback"
+        [[routes]]
+        keys = "lock:*"
+        role = "lock"
+        "#,
+    );
+    let [page, user, lock] = settings.routes() else { panic!("three routes") };
+    assert_eq!((page.local(), user.local()), (LocalMode::Front, LocalMode::Fallback));
+    assert_eq!(lock.tiers(), TierSet::of(&[Tier::Primary]));
+}

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::telemetry::VERSION;
 use crate::telemetry::catalogue::Metric;
 use crate::telemetry::figures::{ACCEPT_ERRORS, REFUSALS, RELOAD_RESULTS, ServerFigures};
+use crate::tracking::Tracking;
 use crate::world::World;
 
 pub(super) fn tell_memory(page: &mut Page, world: &World) {
@@ -14,18 +15,31 @@ pub(super) fn tell_memory(page: &mut Page, world: &World) {
     page.sample(Metric::LocalHits, &[], stats.hits.get());
     page.sample(Metric::LocalStaleHits, &[], stats.stale_hits.get());
     page.sample(Metric::LocalMisses, &[], stats.misses.get());
+    page.sample(Metric::LocalUnverified, &[], stats.unverified.get());
     page.sample(Metric::LocalKept, &[], stats.kept.get());
     page.sample(Metric::LocalRefused, &[], stats.refused.get());
     page.sample(Metric::LocalInvalidated, &[], stats.invalidated.get());
     page.sample(Metric::LocalEntries, &[], local.entries());
     page.sample(Metric::LocalBytes, &[], local.bytes());
     page.sample(Metric::LocalCapacity, &[], local.capacity());
+    if let Some(tracking) = world.tracking() {
+        tell_tracking(page, tracking);
+    }
     let write_back = world.write_back();
     let (outstanding, bound) = write_back.outstanding();
     page.sample(Metric::WriteBackWritten, &[], write_back.stats().written.get());
     page.samples_by(Metric::WriteBackDropped, &[], write_back.stats().dropped.snapshot());
     page.sample(Metric::WriteBackOutstanding, &[], outstanding);
     page.sample(Metric::WriteBackMaxOutstanding, &[], bound);
+}
+
+fn tell_tracking(page: &mut Page, tracking: &Tracking) {
+    let (values, stats) = ([tracking.primary().name().as_ref()], tracking.stats());
+    page.sample(Metric::TrackingUp, &values, u8::from(tracking.is_up()));
+    page.sample(Metric::TrackingBegun, &values, stats.begun.get());
+    page.samples_by(Metric::TrackingDropped, &values, stats.dropped.snapshot());
+    page.sample(Metric::TrackingInvalidations, &values, stats.invalidations.get());
+    page.sample(Metric::TrackingFlushes, &values, stats.flushes.get());
 }
 
 pub(super) fn tell_engine(page: &mut Page, engine: &Engine) {

@@ -33,6 +33,9 @@ pub struct State {
     pub origins: Vec<OriginState>,
     /// This process' memory.
     pub local: LocalState,
+    /// What keeps it coherent; absent without a route in front.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<TrackingState>,
     /// Values on their way back to Redis.
     pub write_back: WriteBackState,
     /// The clients; absent where there is no sidecar.
@@ -197,6 +200,23 @@ pub struct OriginState {
     pub queueing: LatencyState,
 }
 
+/// The connection on which Redis tells of writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackingState {
+    /// The node that tells.
+    pub node: String,
+    /// Whether local copies may answer in front of Redis at this moment.
+    pub up: bool,
+    /// Times that Redis has agreed to tell.
+    pub begun: u64,
+    /// Connections that were lost or could not be made, by reason.
+    pub dropped: Counts,
+    /// Keys told of.
+    pub invalidations: u64,
+    /// Times that everything was told to have changed.
+    pub flushes: u64,
+}
+
 /// Local memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalState {
@@ -212,6 +232,8 @@ pub struct LocalState {
     pub stale_hits: u64,
     /// Looks that found nothing of use.
     pub misses: u64,
+    /// Looks in front that passed over a copy because nothing vouched for it.
+    pub unverified: u64,
     /// Copies kept.
     pub kept: u64,
     /// Copies not kept.

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use failsoft_core::plan::{LocalPlace, Plan};
 use failsoft_core::{Tier, TierSet, Time};
 
 use super::{
     CircuitState, Counts, LatencyState, LocalState, NodeState, OriginState, OutcomeState, PlanState, RouteState,
-    ServerState, State, WriteBackState,
+    ServerState, State, TrackingState, WriteBackState,
 };
 use crate::engine::Engine;
 use crate::health::Health;
@@ -20,6 +21,7 @@ use crate::telemetry::histogram::Histogram;
 use crate::telemetry::route::{RouteStats, Status};
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
+use crate::tracking::Tracking;
 use crate::write_back::WriteBack;
 
 impl State {
@@ -36,6 +38,7 @@ impl State {
             nodes: world.nodes().map(|node| node_state(node)).collect(),
             origins: world.origins().iter().map(|origin| origin_state(origin, &settings)).collect(),
             local: local_state(world.local()),
+            tracking: world.tracking().map(|tracking| tracking_state(tracking)),
             write_back: write_back_state(world.write_back()),
             server: server.map(server_state),
         }
@@ -61,7 +64,7 @@ fn route_state(keys: &str, route: &Route) -> RouteState {
 fn plan_state(route: &Route) -> PlanState {
     let plan = &route.through;
     PlanState {
-        read: names(plan.tiers),
+        read: names_of_read(plan),
         read_of_nodes: names(route.nodes.tiers),
         write: names(route.write.tiers),
         origin: route.source.as_ref().map(|source| source.origin.name().to_string()),
@@ -135,9 +138,22 @@ fn local_state(local: &Local) -> LocalState {
         hits: stats.hits.get(),
         stale_hits: stats.stale_hits.get(),
         misses: stats.misses.get(),
+        unverified: stats.unverified.get(),
         kept: stats.kept.get(),
         refused: stats.refused.get(),
         invalidated: stats.invalidated.get(),
+    }
+}
+
+fn tracking_state(tracking: &Tracking) -> TrackingState {
+    let stats = tracking.stats();
+    TrackingState {
+        node: tracking.primary().name().to_string(),
+        up: tracking.is_up(),
+        begun: stats.begun.get(),
+        dropped: counts(stats.dropped.snapshot()),
+        invalidations: stats.invalidations.get(),
+        flushes: stats.flushes.get(),
     }
 }
 
@@ -181,6 +197,15 @@ fn latency_state(histogram: &Histogram) -> LatencyState {
 
 fn counts<'n>(counted: impl IntoIterator<Item = (&'n str, u64)>) -> Counts {
     counted.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+/// Local memory in front is asked twice.
+fn names_of_read(plan: &Plan) -> Vec<String> {
+    let front = match plan.local {
+        LocalPlace::InFront => Some(Tier::Local.to_string()),
+        LocalPlace::Behind => None,
+    };
+    front.into_iter().chain(names(plan.tiers)).collect()
 }
 
 fn names(tiers: TierSet) -> Vec<String> {

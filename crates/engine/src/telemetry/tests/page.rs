@@ -114,11 +114,13 @@ async fn the_state_tells_the_same_and_survives_its_own_json() {
     let state = State::of(&engine, Some(&figures()));
     let user = &state.routes[0];
     assert_eq!((user.name.as_str(), user.keys.as_str(), user.role.as_str()), ("user", "user:{id}", "cache"));
-    assert_eq!(user.plan.read, ["primary", "replica", "local", "origin", "default"]);
+    assert_eq!(user.plan.read, ["local", "primary", "replica", "local", "origin", "default"]);
     assert_eq!(user.plan.write, ["primary"]);
     assert_eq!(user.requests["secondary_fallback"], 1);
     assert_eq!(state.routes[1].plan.read, ["primary"]);
     assert_eq!(state.nodes.iter().map(|node| node.tier.as_str()).collect::<Vec<_>>(), ["primary", "replica"]);
+    let told = state.tracking.as_ref().unwrap();
+    assert_eq!((told.up, told.invalidations, &told.dropped["connection_lost"]), (false, 1, &1));
     assert_eq!(state.origins[0].max_rate, Some(500.0));
     assert_eq!(state.server.as_ref().unwrap().clients, 3);
     let json = serde_json::to_string(&state).unwrap();

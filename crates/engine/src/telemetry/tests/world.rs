@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use failsoft_core::circuit::{Denial, DenialReason};
+use failsoft_core::coherence::Epoch;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::plan::Plan;
 use failsoft_core::refusal::Refusal;
@@ -44,6 +45,7 @@ query = "SELECT name FROM users WHERE id = :id"
 shape = "raw"
 max_stale = "10m"
 default = "nobody"
+local = "front"
 
 [[routes]]
 keys = "session:*"
@@ -164,12 +166,19 @@ fn count_local(world: &World) {
     let copy = Copy {
         value: Some(Value::Raw(Bytes::from_static(b"value"))),
         stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(1) },
+        epoch: Epoch::NONE,
     };
     let version = local.version(b"k");
     local.keep(b"k", copy.clone(), version);
     assert!(local.look(b"k", Acceptance::Fresh, Time::ZERO).is_ok());
     assert!(local.look(b"k", Acceptance::StaleUpTo(Duration::MAX), Time::from_millis(5_000)).is_ok());
     assert!(local.look(b"absent", Acceptance::Fresh, Time::ZERO).is_err());
+    assert!(local.look(b"k", Acceptance::Coherent, Time::ZERO).is_err());
     local.invalidate(b"k");
     local.keep(b"k", copy, version);
+    let told = world.tracking().expect("a route is in front").stats();
+    told.begun.increment();
+    told.dropped.increment(Silence::ConnectionLost.name());
+    told.invalidations.increment();
+    told.flushes.increment();
 }
