@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use failsoft::Engine;
 use failsoft::clock::Clock;
@@ -11,6 +12,7 @@ use failsoft::telemetry::counter::{Counter, CounterMap};
 
 use crate::session::access::AccessStats;
 use crate::session::gauge::Gauge;
+use crate::session::patience::Waits;
 
 /// Requests that may wait for fallbacks at once, of all clients together.
 const MAX_FALLBACKS: usize = 100_000;
@@ -24,6 +26,10 @@ pub(crate) struct Limits {
     pub(crate) max_output_buffer: usize,
     /// Bytes of one argument.
     pub(crate) max_value: usize,
+    /// How long a client may let wait.
+    pub(crate) waits: Waits,
+    /// After how long a silence a client's machine is asked whether it is there.
+    pub(crate) tcp_keepalive: Option<Duration>,
 }
 
 /// What all threads share.
@@ -62,6 +68,8 @@ impl Shared {
                 max_query_buffer: bytes(server.max_query_buffer()),
                 max_output_buffer: bytes(server.max_output_buffer()),
                 max_value: bytes(settings.redis().max_value()),
+                waits: Waits { idle: server.idle_timeout(), write: server.write_timeout() },
+                tcp_keepalive: server.tcp_keepalive(),
             },
             clients: Gauge::new(max_clients),
             fallbacks: Arc::new(Gauge::new(MAX_FALLBACKS)),

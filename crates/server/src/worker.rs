@@ -48,6 +48,9 @@ fn welcome(worker: usize, wire: Wire, shared: &Arc<Shared>, shutdown: &Shutdown,
         sessions.spawn(turn_away(wire));
         return;
     }
+    if let Some(Err(error)) = shared.limits().tcp_keepalive.map(|after| wire.keep_alive(after)) {
+        tracing::debug!(%error, "cannot ask whether clients are still there");
+    }
     let session = Session::new(shared.clone(), worker, shared.next_client(), wire, shutdown.clone());
     let shared = shared.clone();
     sessions.spawn(async move {

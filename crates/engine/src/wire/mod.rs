@@ -7,6 +7,8 @@
 //! bytes a second system call. The read of `AsyncRead` knows that a read which leaves room has emptied the socket; it
 //! is polled here once and not waited for, because who calls this has already waited.
 
+mod keepalive;
+
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::path::Path;
@@ -16,6 +18,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
+
+use self::keepalive::NODE_KEEPALIVE;
 
 /// One connection.
 #[derive(Debug)]
@@ -27,12 +31,14 @@ pub enum Wire {
 }
 
 impl Wire {
-    /// Connects to `host`, a name or an IP address.
+    /// Connects to `host`, a name or an IP address, which is asked now and then whether it is still there.
     ///
     /// # Errors
     /// What resolving the name or connecting to the last of its addresses has said.
     pub async fn connect_tcp(host: &str, port: u16) -> io::Result<Self> {
-        Self::from_tcp(TcpStream::connect((host, port)).await?)
+        let wire = Self::from_tcp(TcpStream::connect((host, port)).await?)?;
+        wire.keep_alive(NODE_KEEPALIVE)?;
+        Ok(wire)
     }
 
     /// Connects to the socket at `path`.

@@ -9,26 +9,25 @@ mod bell;
 mod dispatch;
 pub(crate) mod gauge;
 mod greeting;
+pub(crate) mod patience;
 pub(crate) mod replies;
 mod turn;
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
 
 use failsoft::node::Lane;
 use failsoft::shutdown::Shutdown;
 use failsoft::wire::Wire;
-use failsoft_core::Time;
 use failsoft_resp::{Limits, RequestScanner};
 
 use self::access::Access;
 use self::bell::Bell;
 use self::dispatch::{Dispatcher, Next};
 use self::greeting::Greeting;
+use self::patience::{Engagement, Patience};
 use self::replies::{Backlog, Replies, Slot};
-use self::turn::Patience;
 use crate::shared::Shared;
 
 /// Requests of one client that may be under way at once; beyond it the client is not read from.
@@ -37,10 +36,6 @@ const MAX_PIPELINE: usize = 1_024;
 const ROOM_STEP: usize = 8;
 /// Bytes of replies that may wait for one client before it is no longer read from.
 const READ_PAUSE: usize = 1 << 20;
-/// A command must be whole this long after its first byte, plus as long again for each [`FRAME_PROGRESS`] bytes.
-const FRAME_PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes that buy a slow sender another [`FRAME_PATIENCE`].
-const FRAME_PROGRESS: usize = 64 << 10;
 /// Bytes read at a time.
 const READ_CHUNK: usize = 64 << 10;
 
@@ -64,6 +59,10 @@ pub(crate) enum Ended {
     OutputBuffer,
     /// A command was not finished in time.
     Slow,
+    /// Nothing was asked for too long.
+    Idle,
+    /// Nothing of what was there was taken for too long.
+    SlowReader,
     /// The client tried too many wrong passwords.
     Guessing,
     /// failsoft is shutting down.
@@ -80,6 +79,8 @@ impl Ended {
             Self::QueryBuffer => "query_buffer",
             Self::OutputBuffer => "output_buffer",
             Self::Slow => "slow",
+            Self::Idle => "idle",
+            Self::SlowReader => "slow_reader",
             Self::Guessing => "guessing",
             Self::Shutdown => "shutdown",
         }
@@ -103,8 +104,6 @@ pub(crate) struct Session {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     written: usize,
-    frame_due: Option<Time>,
-    frame_paid: usize,
     patience: Patience,
     ending: Option<Ended>,
 }
@@ -118,6 +117,7 @@ impl Session {
         let bound = shared.limits().max_output_buffer;
         let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
         let access = Access::new(context.world.rules().clone(), shared.stats().access.clone());
+        let patience = Patience::new(shared.clock(), shared.limits().waits);
         let greeting = Greeting::new(id, context.world.primary().options().database);
         Self {
             dispatcher: Dispatcher::new(replies.clone(), context, greeting, access),
@@ -132,9 +132,7 @@ impl Session {
             incoming: Vec::new(),
             outgoing: Vec::new(),
             written: 0,
-            frame_due: None,
-            frame_paid: 0,
-            patience: Patience::default(),
+            patience,
             ending: None,
         }
     }
@@ -171,6 +169,8 @@ impl Session {
         {
             return Err(ended);
         }
+        let is_free = backlog.requests == 0 && self.unwritten() == 0;
+        self.patience.note(if is_free { Engagement::Free } else { Engagement::UnderWay });
         let reads = self.ending.is_none() && self.has_room(backlog);
         self.wait(reads).await
     }
@@ -219,6 +219,7 @@ impl Session {
     /// Dispatches whole commands while there is room; returns how many bytes they took.
     fn dispatch_all(&mut self, bytes: &[u8]) -> Result<usize, Ended> {
         let now = self.shared.clock().now();
+        self.patience.handle_bytes(now);
         let mut consumed = 0;
         let mut looked = 0;
         while consumed < bytes.len() {
@@ -230,7 +231,7 @@ impl Session {
                 Ok(None) => break,
                 Ok(Some(command)) => {
                     consumed += command.consumed();
-                    self.frame_due = None;
+                    self.patience.handle_whole();
                     if command.is_empty() {
                         continue;
                     }
@@ -259,14 +260,9 @@ impl Session {
 
     /// A command that has begun must come to its end.
     fn watch_frame(&mut self) {
-        if self.incoming.is_empty() {
-            self.frame_due = None;
-            return;
-        }
-        let received = self.incoming.len();
-        if self.frame_due.is_none() || received >= self.frame_paid + FRAME_PROGRESS {
-            self.frame_due = Some(self.shared.clock().now() + FRAME_PATIENCE);
-            self.frame_paid = received;
+        match self.incoming.len() {
+            0 => self.patience.handle_whole(),
+            received => self.patience.handle_unfinished(received),
         }
     }
 
@@ -275,8 +271,14 @@ impl Session {
         loop {
             if self.unwritten() > 0 {
                 match self.wire.try_write(&self.outgoing[self.written..]) {
-                    Ok(written) => self.written += written,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(self.replies.backlog()),
+                    Ok(written) => {
+                        self.written += written;
+                        self.patience.handle_taken();
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        self.patience.handle_stall();
+                        return Ok(self.replies.backlog());
+                    }
                     Err(_) => return Err(Ended::Broken),
                 }
             }

@@ -6,29 +6,13 @@
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::bell::Word;
+use super::patience::Hearing;
 use super::{Ended, SCRATCH, Session};
-
-/// The timer of an unfinished command; none is kept for those who finish theirs.
-#[derive(Default)]
-pub(super) struct Patience(Option<Pin<Box<Sleep>>>);
-
-impl Patience {
-    /// Ready once it is `due`.
-    fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if sleep.deadline() != due {
-            sleep.as_mut().reset(due);
-        }
-        sleep.as_mut().poll(cx)
-    }
-}
 
 impl Session {
     /// Waits for something to happen, and does the reading if the client is read from.
@@ -49,7 +33,7 @@ impl Session {
         if self.unwritten() > 0 && self.wire.poll_writable(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        self.poll_patience(cx).map(Err)
+        self.patience.poll(Hearing::Open, cx).map(Err)
     }
 
     fn poll_bell(&mut self, cx: &Context<'_>) -> Poll<()> {
@@ -85,19 +69,9 @@ impl Session {
         }
     }
 
-    /// Ready if the command that has begun should be whole by now.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let Some(due) = self.frame_due else {
-            self.patience = Patience::default();
-            return Poll::Pending;
-        };
-        let due = self.shared.clock().instant(due);
-        self.patience.poll(due, cx).map(|()| Ended::Slow)
-    }
-
     async fn wait_without_reading(&mut self) -> Result<(), Ended> {
         let interest = if self.unwritten() > 0 { Interest::WRITABLE } else { Interest::ERROR };
-        let Self { wire, replies, bell, .. } = self;
+        let Self { wire, replies, bell, patience, .. } = self;
         let word = tokio::select! {
             biased;
             () = poll_fn(|cx| replies.poll_news(cx)) => return Ok(()),
@@ -108,6 +82,7 @@ impl Session {
                 Ok(_) => Ok(()),
                 Err(_) => Err(Ended::Broken),
             },
+            ended = poll_fn(|cx| patience.poll(Hearing::Shut, cx)) => return Err(ended),
         };
         self.handle_word(word);
         Ok(())
