@@ -161,42 +161,6 @@ async fn odd_but_proper_requests_are_answered_as_redis_answers_them() {
     }
 }
 
-#[tokio::test]
-async fn commands_that_give_a_connection_a_state_are_refused_and_never_acknowledged() {
-    let (redis, _origin, sidecar) = stage().await;
-    let mut client = HostileClient::connect(sidecar.addr()).await;
-    let refused: [&[&str]; 21] = [
-        &["MULTI"],
-        &["EXEC"],
-        &["WATCH", "page:1"],
-        &["SUBSCRIBE", "news"],
-        &["PSUBSCRIBE", "n*"],
-        &["SSUBSCRIBE", "news"],
-        &["MONITOR"],
-        &["SELECT", "1"],
-        &["BLPOP", "queue", "0"],
-        &["CLIENT", "REPLY", "OFF"],
-        &["CLIENT", "KILL", "ID", "3"],
-        &["CLIENT", "LIST"],
-        &["CLIENT", "UNBLOCK", "3"],
-        &["CLIENT", "TRACKING", "ON"],
-        &["CLIENT", "NO-EVICT", "ON"],
-        &["CLIENT", "NO-TOUCH", "ON"],
-        &["READONLY"],
-        &["ASKING"],
-        &["HELLO", "4"],
-        &["AUTH", "secret"],
-        &["HELLO", "2", "AUTH", "default", "secret"],
-    ];
-    for words in refused {
-        let reply = client.ask(words, PATIENCE).await;
-        assert!(reply.starts_with("-ERR ") || reply.starts_with("-NOPROTO "), "{words:?}: {reply}");
-        assert!(!reply.contains("secret"), "{words:?}: {reply}");
-    }
-    assert_eq!(client.ask(&["SET", "page:1", "still itself"], PATIENCE).await, "+OK\r\n");
-    assert_eq!(redis.get("page:1").await.as_deref(), Some("still itself"));
-}
-
 /// A client that asks for RESP3 is answered in it by every tier, as Redis would.
 #[tokio::test]
 async fn resp3_is_spoken_by_every_tier() {

@@ -138,6 +138,7 @@ fn node_options(redis: &settings::Redis, address: &settings::NodeAddress) -> Nod
         timeout: redis.timeout(),
         connections: redis.connections(),
         max_pending: redis.max_pending(),
+        max_dedicated: redis.max_dedicated(),
         max_value: bytes(redis.max_value()),
         probe_interval: redis.probe_interval(),
         probe_key: redis.probe_key().to_owned(),

@@ -17,8 +17,13 @@ use crate::world::{RouteId, World};
 pub enum Course {
     /// It is about the connection it came on: answered without any node.
     Here,
-    /// It would give the connection a state: refused.
-    Refused(Class),
+    /// It gives its connection a state, or occupies it: asked of the primary on a connection of the client's own.
+    Dedicated {
+        /// What makes it so.
+        class: Class,
+        /// Whose copies it makes void.
+        voids: Voids,
+    },
     /// It is not judged: asked of the primary, once, as a write.
     Unjudged(Unjudged),
     /// A read, asked on one way of one route.
@@ -89,13 +94,22 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
     }
     match commands::class_of(spec, command) {
         Class::Connection => Course::Here,
-        // Clients are numbered by failsoft; to Redis the same numbers are connections that everybody shares.
-        Class::Server if matches!(spec.name, "client|kill" | "client|list" | "client|unblock") => Course::Here,
+        // Without a transaction there is nothing to end: that is known here.
+        Class::Transaction if matches!(spec.name, "exec" | "discard" | "unwatch") => Course::Here,
+        // What is about clients must not take everybody's connection for the caller's. And what ends a script that
+        // keeps Redis busy cannot be sent on the connection that the script came on.
+        class @ Class::Server
+            if matches!(spec.name, "client|kill" | "client|list" | "script|kill" | "function|kill") =>
+        {
+            Course::Dedicated { class, voids: Voids::Nothing }
+        }
         Class::Read => read(world, spec, command),
         Class::Write | Class::Publish => change(world, spec, command, Way::Write),
         Class::Script => change(world, spec, command, Way::Script),
         Class::Server => Course::Change { route: RouteId::PLAIN, voids: voids_of_server(spec), way: Way::Write },
-        class @ (Class::Transaction | Class::PubSub | Class::Blocking | Class::Monitor) => Course::Refused(class),
+        class @ (Class::Transaction | Class::PubSub | Class::Blocking | Class::Monitor) => {
+            Course::Dedicated { class, voids: touches(world, spec, command).1 }
+        }
     }
 }
 
@@ -144,6 +158,12 @@ fn read_many<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> 
 }
 
 fn change<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A, way: Way) -> Course {
+    let (route, voids) = touches(world, spec, command);
+    Course::Change { route, voids, way }
+}
+
+/// The route of the first key that has one, and whether copies of keys become void.
+fn touches<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A) -> (RouteId, Voids) {
     let mut route = RouteId::PLAIN;
     let mut voids = Voids::Nothing;
     for position in commands::keys(spec, command) {
@@ -155,7 +175,7 @@ fn change<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A
             voids = Voids::Keys(spec);
         }
     }
-    Course::Change { route, voids, way }
+    (route, voids)
 }
 
 fn voids_of_server(spec: &Spec) -> Voids {

@@ -44,8 +44,8 @@ pub struct Explanation<'w> {
 pub enum Told<'w> {
     /// The sidecar answers it without any node.
     Here,
-    /// The sidecar refuses it: it would give its connection a state.
-    Refused,
+    /// The primary is asked on a connection of the client's own: it gives its connection a state, or occupies it.
+    Dedicated,
     /// Redis refuses it: it has too few arguments, or too many.
     WrongArity,
     /// It is not in the table of commands, but perhaps this one was meant.
@@ -113,7 +113,7 @@ pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -
         Subject { words: words.to_vec(), spec, route: RouteId::PLAIN, way: Way::Write, verb: None, key: None };
     let told = match classify(world, words) {
         Course::Here => Told::Here,
-        Course::Refused(_) => Told::Refused,
+        Course::Dedicated { .. } => Told::Dedicated,
         Course::Unjudged(Unjudged::Arity(_)) => Told::WrongArity,
         Course::Unjudged(Unjudged::Unknown) => {
             Told::Unknown { nearest: nearest_command(words), walk: walk(world, &subject, conditions, None) }

@@ -15,6 +15,7 @@ pub mod engine;
 mod errand;
 pub mod explain;
 pub mod gather;
+pub mod gauge;
 pub mod health;
 pub mod job;
 pub mod node;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use failsoft::Engine;
 use failsoft::clock::Clock;
+use failsoft::gauge::Gauge;
 use failsoft::node::Lane;
 use failsoft::runner::Context;
 use failsoft::telemetry::counter::{Counter, CounterMap};
 
 use crate::session::access::AccessStats;
-use crate::session::gauge::Gauge;
 use crate::session::patience::Waits;
 
 /// Requests that may wait for fallbacks at once, of all clients together.

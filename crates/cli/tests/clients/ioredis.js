@@ -19,7 +19,15 @@ async function well(client) {
   for (let at = 0; at < 1000; at++) pipeline.set(`p:${at}`, `value ${at}`).get(`p:${at}`);
   const replies = await pipeline.exec();
   for (let at = 0; at < 1000; at++) assert.deepEqual(replies[2 * at + 1], [null, `value ${at}`]);
-  await assert.rejects(client.multi().set("a", "1").get("a").exec(), /not supported by failsoft|EXECABORT/);
+  assert.deepEqual(await client.multi().set("a", "1").get("a").exec(), [[null, "OK"], [null, "1"]]);
+  const listener = client.duplicate();
+  const heard = new Promise((resolve) => listener.once("message", (channel, message) => resolve([channel, message])));
+  await listener.subscribe("news");
+  assert.equal(await client.publish("news", "hello"), 1);
+  assert.deepEqual(await heard, ["news", "hello"]);
+  listener.disconnect();
+  await client.rpush("queue", "first");
+  assert.deepEqual(await client.blpop("queue", 10), ["queue", "first"]);
   assert.equal(await client.ping(), "PONG");
 }
 
@@ -30,6 +38,7 @@ async function away(client) {
     assert.equal(await client.get("plan:1"), "free");
     await assert.rejects(client.get("session:1"), /UNAVAILABLE/);
     await assert.rejects(client.set("session:1", "x"), /UNAVAILABLE|OUTCOMEUNKNOWN/);
+    await assert.rejects(client.multi().set("a", "1").exec(), /EXECABORT/);
   }
 }
 

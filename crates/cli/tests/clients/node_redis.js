@@ -23,7 +23,15 @@ async function well(client) {
   const many = Array.from({ length: 1000 }, (_, at) => at);
   await Promise.all(many.map((at) => client.set(`p:${at}`, `value ${at}`)));
   assert.deepEqual(await Promise.all(many.map((at) => client.get(`p:${at}`))), many.map((at) => `value ${at}`));
-  await assert.rejects(client.multi().set("a", "1").get("a").exec(), /not supported by failsoft/);
+  assert.deepEqual(await client.multi().set("a", "1").get("a").exec(), ["OK", "1"]);
+  const listener = client.duplicate();
+  await listener.connect();
+  const heard = new Promise((resolve) => listener.subscribe("news", resolve));
+  while ((await client.publish("news", "hello")) === 0);
+  assert.equal(await heard, "hello");
+  listener.destroy();
+  await client.rPush("queue", "first");
+  assert.deepEqual(await client.blPop("queue", 10), { key: "queue", element: "first" });
   assert.equal(await client.ping(), "PONG");
 }
 
@@ -34,6 +42,7 @@ async function away(client) {
     assert.equal(await client.get("plan:1"), "free");
     await assert.rejects(client.get("session:1"), /UNAVAILABLE/);
     await assert.rejects(client.set("session:1", "x"), /UNAVAILABLE|OUTCOMEUNKNOWN/);
+    await assert.rejects(client.multi().set("a", "1").exec(), /UNAVAILABLE|EXECABORT/);
   }
 }
 

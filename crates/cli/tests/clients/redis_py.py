@@ -44,9 +44,29 @@ def while_all_is_well():
     refused(lambda: client.hgetall("plain"), "WRONGTYPE", "wrong kind of value")
     refused(lambda: client.execute_command("NOSUCHCOMMAND"), "unknown command")
     pipelines()
-    refused(lambda: client.pipeline(transaction=True).set("a", 1).get("a").execute(), "not supported by failsoft")
+    connections_of_their_own()
     assert client.ping(), "the connection is of use after an error"
     threads()
+
+
+def connections_of_their_own():
+    check(client.pipeline(transaction=True).set("a", 1).get("a").execute(), [True, b"1"])
+    check(client.transaction(lambda pipe: (pipe.get("a"), pipe.multi(), pipe.incr("a")), "a"), [2])
+    with client.pipeline() as pipe:
+        pipe.watch("a")
+        client.set("a", 7)
+        pipe.multi()
+        refused(lambda: pipe.incr("a").execute(), "Watched variable changed")
+    listener = client.pubsub()
+    listener.subscribe("news")
+    check(listener.get_message(timeout=10)["type"], "subscribe")
+    check(client.publish("news", "hello"), 1)
+    check(listener.get_message(timeout=10)["data"], b"hello")
+    listener.close()
+    client.rpush("queue", "first")
+    check(list(client.blpop("queue", timeout=10)), [b"queue", b"first"])
+    check(client.blpop("queue", timeout=0.01), None)
+    client.delete("queue")
 
 
 def pipelines():
@@ -88,6 +108,7 @@ def while_redis_is_away():
         check(client.get("plan:1"), b"free")
         refused(lambda: client.get("session:1"), "UNAVAILABLE")
         refused(lambda: client.set("session:1", "x"), "UNAVAILABLE", "OUTCOMEUNKNOWN")
+        refused(lambda: client.pipeline(transaction=True).set("a", 1).execute(), "UNAVAILABLE")
     replies = client.pipeline(transaction=False).get("page:kept").get("session:1").get("plan:2").execute(raise_on_error=False)
     check((replies[0], replies[2]), (b"kept", b"free"))
     assert "UNAVAILABLE" in str(replies[1]), replies[1]

@@ -70,7 +70,7 @@ fn all_conditions() -> Vec<Conditions> {
 fn walked(told: Told<'_>) -> Walk<'_> {
     match told {
         Told::Walked(walk) => walk,
-        Told::Here | Told::Refused | Told::WrongArity | Told::Unknown { .. } | Told::TakenApart { .. } => {
+        Told::Here | Told::Dedicated | Told::WrongArity | Told::Unknown { .. } | Told::TakenApart { .. } => {
             panic!("one walk is expected")
         }
     }

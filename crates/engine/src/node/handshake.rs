@@ -45,11 +45,16 @@ pub async fn connect(options: &NodeOptions, protocol: Protocol) -> Result<Wire, 
 }
 
 async fn connect_unbounded(options: &NodeOptions, protocol: Protocol) -> Result<Wire, Failure> {
-    let mut wire = dial(&options.address).await.map_err(|error| failure(&error))?;
+    let mut wire = open(options).await?;
     let (greeting, replies) = greeting(options, protocol);
     wire.write_all(&greeting).await.map_err(|error| failure(&error))?;
     read_replies(&mut wire, replies).await?;
     Ok(wire)
+}
+
+/// Connects without a word.
+pub(super) async fn open(options: &NodeOptions) -> Result<Wire, Failure> {
+    dial(&options.address).await.map_err(|error| failure(&error))
 }
 
 async fn dial(address: &NodeAddress) -> io::Result<Wire> {

@@ -4,6 +4,7 @@
 //! threads learn about the node flows together in its [`Health`].
 
 mod backoff;
+mod dedicated;
 mod driver;
 pub mod handshake;
 mod link;
@@ -11,6 +12,7 @@ mod pending;
 pub mod probe;
 mod run;
 mod stats;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +23,13 @@ use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::Protocol;
 
 pub(crate) use self::backoff::Backoff;
+pub use self::dedicated::{Dedicated, Leave, Speaker, Undedicated};
 pub use self::handshake::Credentials;
 pub use self::link::Link;
 pub use self::stats::NodeStats;
 use crate::clock::Clock;
 use crate::delivery::Sink;
+use crate::gauge::Gauge;
 use crate::health::Health;
 use crate::settings::NodeAddress;
 use crate::shutdown::Shutdown;
@@ -47,6 +51,8 @@ pub struct NodeOptions {
     pub connections: usize,
     /// Bound on requests in flight on one connection.
     pub max_pending: usize,
+    /// Connections that may belong to single clients.
+    pub max_dedicated: usize,
     /// Bound on one reply's bulk, in bytes.
     pub max_value: usize,
     /// How often the background probe looks.
@@ -65,6 +71,8 @@ pub struct Node {
     stats: Arc<NodeStats>,
     /// The connections of all workers, for each protocol: what a node says depends on the protocol it was greeted in.
     links: [Box<[Arc<Link>]>; 2],
+    dedicated: dedicated::Pool,
+    version: version::Version,
     shutdown: Shutdown,
 }
 
@@ -82,7 +90,9 @@ impl Node {
             Arc::new(Link::new(options.clone(), protocol, slow_call, clock, health, stats, shutdown.clone()))
         };
         let links = [Protocol::Resp2, Protocol::Resp3].map(|protocol| (0..count).map(|_| link(protocol)).collect());
-        Self { name, tier, options, circuit, health, stats, links, shutdown }
+        let dedicated = dedicated::Pool::new(options.max_dedicated, workers);
+        let version = version::Version::default();
+        Self { name, tier, options, circuit, health, stats, links, dedicated, version, shutdown }
     }
 
     /// `host:port`, or `unix:` and a path: for logs, labels and `explain`.
@@ -142,6 +152,16 @@ impl Node {
     /// Ends every connection and the background probe, at once.
     pub fn close(&self) {
         self.shutdown.begin();
+    }
+
+    /// The version of Redis that it says it is.
+    pub fn version(&self) -> Arc<String> {
+        self.version.get()
+    }
+
+    /// The places for connections that belong to single clients.
+    pub fn dedicated(&self) -> &Gauge {
+        self.dedicated.places()
     }
 
     /// Requests in flight on all connections.

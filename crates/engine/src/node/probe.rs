@@ -114,7 +114,12 @@ async fn probe(node: &Node, wire: &mut Option<Wire>) -> Verdict {
     let connected = match wire.take() {
         Some(connected) => connected,
         None => match handshake::connect(node.options(), Protocol::Resp2).await {
-            Ok(connected) => connected,
+            Ok(mut connected) => {
+                if timeout(node.options().timeout, node.version.learn(&mut connected)).await.is_err() {
+                    return Verdict::Silent(Silence::Timeout);
+                }
+                connected
+            }
             Err(failure) => return Verdict::Failed(failure),
         },
     };

@@ -12,6 +12,8 @@ pub struct NodeStats {
     pub connections: AtomicU64,
     /// Connections that were opened.
     pub connects: Counter,
+    /// Connections that were opened for single clients.
+    pub dedicated_connects: Counter,
     /// Attempts to connect that failed, by reason.
     pub connect_failures: CounterMap,
     /// Connections that were lost or given up, by reason.

@@ -57,6 +57,10 @@ pub(crate) struct WrittenRedis {
     /// Requests one connection may have under way; the next one is told that the tier failed.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_pending: u32,
+    /// Connections to the primary that may belong to single clients: of those who have opened a transaction, subscribed,
+    /// block, or have otherwise given their connection a state. The next such command is told that it is unavailable.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    max_dedicated: u32,
     /// What a cache read gets when Redis refuses failsoft's own credentials.
     auth_failure: AuthFailure,
     /// How often a node whose circuit is closed is looked at in the background. One whose circuit is not closed is looked
@@ -110,6 +114,7 @@ impl Default for WrittenRedis {
             max_value: WrittenSize::mib(512),
             connections: 1,
             max_pending: 4096,
+            max_dedicated: 1000,
             auth_failure: AuthFailure::default(),
             probe_interval: WrittenDuration::secs(1),
             probe_key: "failsoft:probe".to_owned(),
@@ -136,6 +141,7 @@ pub struct Redis {
     max_value: u64,
     connections: usize,
     max_pending: usize,
+    max_dedicated: usize,
     auth_failure: AuthFailure,
     probe_interval: Duration,
     probe_key: String,
@@ -176,6 +182,7 @@ impl Redis {
             max_value: written.max_value.0,
             connections: written.connections as usize,
             max_pending: written.max_pending as usize,
+            max_dedicated: written.max_dedicated as usize,
             auth_failure: written.auth_failure,
             probe_interval: written.probe_interval.0,
             probe_key: written.probe_key.clone(),
@@ -235,6 +242,11 @@ impl Redis {
     /// Requests one connection may have under way.
     pub fn max_pending(&self) -> usize {
         self.max_pending
+    }
+
+    /// Connections to the primary that may belong to single clients.
+    pub fn max_dedicated(&self) -> usize {
+        self.max_dedicated
     }
 
     /// What a cache read gets when Redis refuses failsoft's own credentials.

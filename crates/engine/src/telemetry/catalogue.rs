@@ -129,6 +129,14 @@ catalogue! {
             "Requests in flight to the node, over all connections.";
         NodeMaxPending: Gauge "failsoft_node_max_pending_per_connection" "requests" ["node", "tier"]
             "Requests that may be in flight on one connection to the node.";
+        NodeDedicated: Gauge "failsoft_node_dedicated_connections" "connections" ["node", "tier"]
+            "Connections to the node that belong to single clients: those in a transaction, subscribed, blocked, or with another state of their own.";
+        NodeMaxDedicated: Gauge "failsoft_node_max_dedicated_connections" "connections" ["node", "tier"]
+            "Connections to the node that may belong to single clients.";
+        NodeDedicatedConnects: Counter "failsoft_node_dedicated_connects_total" "connections" ["node", "tier"]
+            "Connections that were opened for single clients, rather than taken from those that wait for the next one.";
+        NodeDedicatedRefused: Counter "failsoft_node_dedicated_refused_total" "commands" ["node", "tier"]
+            "Commands that got no connection of their own because too many clients had one.";
         NodeReplyDuration: Histogram "failsoft_node_reply_duration_seconds" "seconds" ["node", "tier"]
             "Time from asking the node to its reply, error replies included.";
     }

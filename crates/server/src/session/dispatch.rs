@@ -9,20 +9,22 @@ use std::sync::Arc;
 use failsoft::classify::{Course, Read, Unjudged, Voids, classify};
 use failsoft::delivery::Sink;
 use failsoft::job::{Job, Matter, Progress};
-use failsoft::node::{Author, Question};
+use failsoft::node::{Author, Leave, Node, Question, Speaker};
 use failsoft::route::Way;
 use failsoft::runner::Context;
+use failsoft::settings::Auth;
 use failsoft::stand_in::StandIn;
 use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::Command;
-use failsoft_resp::commands::{self, Access, Class};
+use failsoft_resp::Protocol;
+use failsoft_resp::commands::{self, Access, Class, Spec};
 use failsoft_resp::encode;
 
 use super::access::{Access as ClientAccess, Verdict};
-use super::greeting::{Greeting, Said};
+use super::greeting::{Greeting, Said, names_user};
 use super::replies::{Inbox, Replies, Slot, Touched};
 
 /// Turns one client's commands into answers.
@@ -34,13 +36,34 @@ pub(super) struct Dispatcher {
     access: ClientAccess,
     /// The ticket of the last command that makes copies void.
     written: Option<u64>,
+    /// What the client is told instead of being given a connection of its own.
+    refusal: Option<Vec<u8>>,
+    /// The client believes itself in a transaction that could not be opened: what each command of it is told.
+    doomed: Option<Vec<u8>>,
 }
+
+/// What kind of connection of its own a client needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Want {
+    /// Who speaks on it first.
+    pub(super) speaker: Speaker,
+    /// Whether the circuit is asked.
+    pub(super) leave: Leave,
+    /// The class of the command that it is needed for.
+    pub(super) class: Class,
+}
+
+const OK: &[u8] = b"+OK\r\n";
+/// What a transaction that could not be opened ends with, in the words of Redis.
+const DISCARDED: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
 
 /// Whether the session goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Read on.
     Continue,
+    /// Show this command again once the client has a connection of its own.
+    Dedicate(Want),
     /// Write what is outstanding, then close.
     Close,
     /// The same, because the client guesses passwords.
@@ -49,25 +72,33 @@ pub(super) enum Next {
 
 impl Dispatcher {
     pub(super) fn new(replies: Arc<Replies>, context: Context, greeting: Greeting, access: ClientAccess) -> Self {
-        Self { inbox: Arc::new(Inbox(replies.clone())), replies, context, greeting, access, written: None }
+        let inbox = Arc::new(Inbox(replies.clone()));
+        Self { inbox, replies, context, greeting, access, written: None, refusal: None, doomed: None }
     }
 
     /// The world that commands are routed in. Only while none is under way.
     pub(super) fn set_context(&mut self, context: Context) {
         self.replies.set_context(context.clone());
         self.access.take_up(context.world.rules());
+        self.greeting.set_primary(context.world.primary().clone());
         self.context = context;
     }
 
     /// Takes one command.
     pub(super) fn dispatch(&mut self, command: &Command<'_>, now: Time) -> Next {
-        match self.access.judge(command) {
-            Verdict::Allowed => {}
-            verdict @ (Verdict::NeedsAuth | Verdict::Denied(_)) => return self.turn_away(&verdict),
+        if let Some(refusal) = self.judge(command) {
+            self.replies.push(Slot::Ready(refusal));
+            return Next::Continue;
         }
+        if self.doomed.is_some() {
+            return self.dispatch_doomed(command, now);
+        }
+        self.dispatch_sound(command, now)
+    }
+
+    fn dispatch_sound(&mut self, command: &Command<'_>, now: Time) -> Next {
         match classify(&self.context.world, command) {
-            Course::Here => return self.greet(command),
-            Course::Refused(class) => self.refuse(command, class),
+            course @ (Course::Here | Course::Dedicated { .. }) => return self.handle_connection(command, course),
             Course::Unjudged(Unjudged::Arity(_)) => {
                 self.change(command, RouteId::PLAIN, Way::Write, Touched::Nothing, now);
             }
@@ -85,6 +116,41 @@ impl Dispatcher {
         Next::Continue
     }
 
+    /// A transaction that could not be opened must not be carried out one command after the other.
+    fn dispatch_doomed(&mut self, command: &Command<'_>, now: Time) -> Next {
+        let told = self.doomed.take().unwrap_or_default();
+        match command.arg(0).to_ascii_uppercase().as_slice() {
+            b"EXEC" => self.say(DISCARDED),
+            b"DISCARD" => self.say(OK),
+            b"RESET" | b"QUIT" => return self.dispatch_sound(command, now),
+            _ => {
+                self.say(&told);
+                self.doomed = Some(told);
+            }
+        }
+        Next::Continue
+    }
+
+    fn handle_connection(&mut self, command: &Command<'_>, course: Course) -> Next {
+        let Some(want) = self.wants_own(command, course) else {
+            return self.greet(command);
+        };
+        let Some(refusal) = self.refusal.take() else {
+            return Next::Dedicate(want);
+        };
+        if command.arg(0).eq_ignore_ascii_case(b"MULTI") {
+            self.say(OK);
+            self.doomed = Some(refusal);
+        } else {
+            self.say(&refusal);
+        }
+        Next::Continue
+    }
+
+    fn say(&self, bytes: &[u8]) {
+        self.replies.push(Slot::Ready(bytes.to_vec()));
+    }
+
     fn greet(&mut self, command: &Command<'_>) -> Next {
         let mut reply = Vec::new();
         let said = self.greeting.answer(command, &mut self.access, &mut reply);
@@ -94,24 +160,6 @@ impl Dispatcher {
             Said::Goodbye => Next::Close,
             Said::Guessing => Next::CloseGuesser,
         }
-    }
-
-    #[cold]
-    fn turn_away(&mut self, verdict: &Verdict) -> Next {
-        let mut reply = Vec::new();
-        encode::error(&mut reply, &verdict.error().unwrap_or_default());
-        self.replies.push(Slot::Ready(reply));
-        Next::Continue
-    }
-
-    fn refuse(&mut self, command: &Command<'_>, class: Class) {
-        let mut reply = Vec::new();
-        let name = String::from_utf8_lossy(command.arg(0)).to_ascii_uppercase();
-        encode::error(
-            &mut reply,
-            &format!("ERR '{name}' is not supported by failsoft yet: a {class} command gives its connection a state"),
-        );
-        self.replies.push(Slot::Ready(reply));
     }
 
     fn read(&mut self, command: &Command<'_>, read: Read, now: Time) {
@@ -178,6 +226,23 @@ impl Dispatcher {
         }
     }
 
+    /// Of which keys a command on the client's own connection makes copies void. Whichever database it is on: a copy too
+    /// many is lost rather than one too few.
+    pub(super) fn touched_by(&self, command: &Command<'_>, course: Course) -> Touched {
+        match course {
+            Course::Change { voids, .. } | Course::Dedicated { voids, .. } => self.touched(command, voids),
+            Course::Unjudged(Unjudged::Unknown) => self.touched_by_unknown(command),
+            Course::Here | Course::Unjudged(Unjudged::Arity(_)) | Course::Read(_) | Course::ReadMany { .. } => {
+                Touched::Nothing
+            }
+        }
+    }
+
+    /// Makes copies void.
+    pub(super) fn invalidate(&self, touched: &Touched) {
+        touched.invalidate(&self.context.world);
+    }
+
     fn change(&mut self, command: &Command<'_>, route: RouteId, way: Way, touched: Touched, now: Time) {
         touched.invalidate(&self.context.world);
         let (protocol, stand_in) = (self.greeting.protocol(), StandIn::of(command.arg(0)));
@@ -214,6 +279,94 @@ impl Dispatcher {
                 self.replies.run(ticket, job, progress);
             }
         }
+    }
+
+    /// What the client is told if it may not run this command.
+    pub(super) fn judge(&self, command: &Command<'_>) -> Option<Vec<u8>> {
+        match self.access.judge(command) {
+            Verdict::Allowed => None,
+            verdict @ (Verdict::NeedsAuth | Verdict::Denied(_)) => {
+                let mut reply = Vec::new();
+                encode::error(&mut reply, &verdict.error().unwrap_or_default());
+                Some(reply)
+            }
+        }
+    }
+
+    /// Whether it is failsoft, not Redis, that this command is to convince of who the client is.
+    pub(super) fn names_own_user(&self, command: &Command<'_>) -> bool {
+        self.access.auth() == Auth::Users && names_user(command)
+    }
+
+    /// Redis has recognised the client.
+    pub(super) fn note_recognised(&mut self) {
+        self.access.note_recognised();
+    }
+
+    /// What a command is, unless only Redis can judge it, and what is to become of it.
+    pub(super) fn classify(&self, command: &Command<'_>) -> (Option<&'static Spec>, Course) {
+        match classify(&self.context.world, command) {
+            course @ Course::Unjudged(_) => (None, course),
+            course => (commands::lookup(command.arg(0), command.get(1)), course),
+        }
+    }
+
+    /// What kind of connection of its own the client needs for this command, if it needs one.
+    pub(super) fn wants_own(&self, command: &Command<'_>, course: Course) -> Option<Want> {
+        match course {
+            Course::Dedicated { class, .. } => {
+                let leave = if class == Class::Server { Leave::Regardless } else { Leave::OfCircuit };
+                Some(Want { speaker: Speaker::Failsoft, leave, class })
+            }
+            Course::Here => {
+                let speaker = self.greeting.needs_own(command).filter(|_| !self.names_own_user(command))?;
+                Some(Want { speaker, leave: Leave::OfCircuit, class: Class::Connection })
+            }
+            Course::Unjudged(_) | Course::Read(_) | Course::ReadMany { .. } | Course::Change { .. } => None,
+        }
+    }
+
+    /// The next command for which the client needs a connection of its own is answered with `told`.
+    pub(super) fn refuse_dedication(&mut self, told: Vec<u8>) {
+        self.refusal = Some(told);
+    }
+
+    /// Answers a command about the connection, without taking a place for it.
+    pub(super) fn answer_here(&mut self, command: &Command<'_>) -> Vec<u8> {
+        let mut reply = Vec::new();
+        self.greeting.answer(command, &mut self.access, &mut reply);
+        reply
+    }
+
+    /// Where the client's own connection leads.
+    pub(super) fn primary(&self) -> &Arc<Node> {
+        self.context.world.primary()
+    }
+
+    /// The protocol that the client is answered in.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.greeting.protocol()
+    }
+
+    /// The client is answered in another protocol from here on.
+    pub(super) fn set_protocol(&mut self, protocol: Protocol) {
+        self.greeting.set_protocol(protocol);
+    }
+
+    /// What the client calls itself.
+    pub(super) fn name(&self) -> &[u8] {
+        self.greeting.name()
+    }
+
+    /// The client calls itself something else.
+    pub(super) fn set_name(&mut self, name: &[u8]) {
+        self.greeting.set_name(name);
+    }
+
+    /// The client has reset its connection.
+    pub(super) fn reset(&mut self) {
+        self.greeting.reset();
+        self.access.log_out();
     }
 
     fn ask(&self, ticket: u64, frame: &[u8], ask: Ask, author: Author, now: Time) {

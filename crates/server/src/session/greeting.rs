@@ -1,8 +1,12 @@
 //! Commands about the connection itself, answered here: a client's connection is to failsoft, not to Redis.
 //!
-//! What can be kept for the client is kept (its name); what would have to change the connection that it shares with
-//! others is refused in so many words, never acknowledged and forgotten.
+//! What can be kept for the client is kept (its name, its protocol); for what would have to change the connection that it
+//! shares with others it is given one of its own, see [`dedicated`](super::dedicated). Nothing is acknowledged and
+//! forgotten.
 
+use std::sync::Arc;
+
+use failsoft::node::{Node, Speaker};
 use failsoft::settings::Auth;
 use failsoft_resp::Command;
 use failsoft_resp::encode::{self, Protocol};
@@ -15,6 +19,8 @@ pub(super) struct Greeting {
     name: Vec<u8>,
     database: u32,
     protocol: Protocol,
+    /// The node whose place failsoft takes.
+    primary: Arc<Node>,
 }
 
 /// What became of such a command.
@@ -29,14 +35,59 @@ pub(super) enum Said {
 }
 
 impl Greeting {
-    /// A client with this id, on the database that failsoft has been set to.
-    pub(super) fn new(id: u64, database: u32) -> Self {
-        Self { id, name: Vec::new(), database, protocol: Protocol::Resp2 }
+    /// A client with this id, before this primary.
+    pub(super) fn new(id: u64, primary: Arc<Node>) -> Self {
+        let database = primary.options().database;
+        Self { id, name: Vec::new(), database, protocol: Protocol::Resp2, primary }
+    }
+
+    /// Another primary is in place.
+    pub(super) fn set_primary(&mut self, primary: Arc<Node>) {
+        self.database = primary.options().database;
+        self.primary = primary;
     }
 
     /// The protocol that the client is answered in.
     pub(super) fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// What the client calls itself.
+    pub(super) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// It calls itself something else.
+    pub(super) fn set_name(&mut self, name: &[u8]) {
+        name.clone_into(&mut self.name);
+    }
+
+    /// It is answered in another protocol.
+    pub(super) fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// It begins anew.
+    pub(super) fn reset(&mut self) {
+        self.name.clear();
+        self.protocol = Protocol::Resp2;
+    }
+
+    /// Who has to speak first on a connection of the client's own for this command, if it cannot be answered here.
+    pub(super) fn needs_own(&self, command: &Command<'_>) -> Option<Speaker> {
+        let word = |index: usize| command.get(index).unwrap_or_default().to_ascii_uppercase();
+        let speaker = match (word(0).as_slice(), word(1).as_slice()) {
+            (b"PING" | b"ECHO" | b"QUIT" | b"RESET" | b"EXEC" | b"DISCARD" | b"UNWATCH", _) => return None,
+            (b"SELECT", index) => {
+                let other = !index.is_empty() && index.iter().all(u8::is_ascii_digit) && !self.is_home(index);
+                return other.then_some(Speaker::Failsoft);
+            }
+            (b"HELLO" | b"AUTH", _) => return names_user(command).then_some(Speaker::Client),
+            (b"CLIENT", b"ID" | b"GETNAME" | b"SETNAME" | b"SETINFO") => return None,
+            (b"CLIENT", b"REPLY") if word(2) == b"ON" => return None,
+            _ => Speaker::Failsoft,
+        };
+        Some(speaker)
     }
 
     /// Answers such a command.
@@ -50,33 +101,31 @@ impl Greeting {
                 return Said::Goodbye;
             }
             b"RESET" => {
-                self.name.clear();
-                self.protocol = Protocol::Resp2;
+                self.reset();
                 access.log_out();
                 encode::simple(out, "RESET");
             }
+            b"EXEC" => encode::error(out, "ERR EXEC without MULTI"),
+            b"DISCARD" => encode::error(out, "ERR DISCARD without MULTI"),
+            b"UNWATCH" => encode::simple(out, "OK"),
             b"SELECT" => self.select(command.arg(1), out),
             b"HELLO" => return self.hello(command, access, out),
             b"AUTH" if access.auth() == Auth::Users => return auth(command, access, out),
             b"CLIENT" => self.client(word(1).as_slice(), command, out),
-            b"AUTH" => encode::error(
-                out,
-                "ERR AUTH is not supported by failsoft yet: it speaks to Redis as the user in its own settings",
-            ),
             name => refuse(name, out),
         }
         Said::Answered
     }
 
+    fn is_home(&self, index: &[u8]) -> bool {
+        index == self.database.to_string().as_bytes()
+    }
+
     fn select(&self, database: &[u8], out: &mut Vec<u8>) {
-        if database == self.database.to_string().as_bytes() {
+        if self.is_home(database) {
             return encode::simple(out, "OK");
         }
-        if !database.iter().all(u8::is_ascii_digit) || database.is_empty() {
-            return encode::error(out, "ERR value is not an integer or out of range");
-        }
-        let own = self.database;
-        encode::error(out, &format!("ERR failsoft serves database {own} only: it is named in its settings"));
+        encode::error(out, "ERR value is not an integer or out of range");
     }
 
     fn hello(&mut self, command: &Command<'_>, access: &mut Access, out: &mut Vec<u8>) -> Said {
@@ -112,7 +161,8 @@ impl Greeting {
 
     fn introduce(&self, out: &mut Vec<u8>) {
         encode::map_header(out, 7, self.protocol);
-        let texts = [("server", "redis"), ("version", "7.0.0")];
+        let version = self.primary.version();
+        let texts = [("server", "redis"), ("version", version.as_str())];
         for (name, value) in texts {
             encode::bulk(out, name.as_bytes());
             encode::bulk(out, value.as_bytes());
@@ -134,18 +184,18 @@ impl Greeting {
             b"ID" => encode::integer(out, self.id as i64),
             b"GETNAME" if self.name.is_empty() => encode::nil(out, self.protocol),
             b"GETNAME" => encode::bulk(out, &self.name),
-            b"SETNAME" => self.set_name(command.arg(2), out),
+            b"SETNAME" => self.rename(command.arg(2), out),
             // Told by client libraries about themselves on every connection; nothing depends on it.
-            b"SETINFO" => encode::simple(out, "OK"),
+            b"SETINFO" | b"REPLY" => encode::simple(out, "OK"),
             other => refuse(&[b"CLIENT ", other].concat(), out),
         }
     }
 
-    fn set_name(&mut self, name: &[u8], out: &mut Vec<u8>) {
+    fn rename(&mut self, name: &[u8], out: &mut Vec<u8>) {
         if !is_client_name(name) {
             return encode::error(out, BAD_CLIENT_NAME);
         }
-        self.name = name.to_vec();
+        self.set_name(name);
         encode::simple(out, "OK");
     }
 }
@@ -211,6 +261,12 @@ fn turn_down(login: Login, out: &mut Vec<u8>) -> Said {
     }
 }
 
+/// Whether a command says who the client is.
+pub(super) fn names_user(command: &Command<'_>) -> bool {
+    let is = |word: &[u8], name: &[u8]| word.eq_ignore_ascii_case(name);
+    is(command.arg(0), b"AUTH") || is(command.arg(0), b"HELLO") && command.args().skip(2).any(|word| is(word, b"AUTH"))
+}
+
 const HELLO_FROM_A_STRANGER: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
      HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
      same time";
@@ -230,8 +286,5 @@ fn ping(command: &Command<'_>, out: &mut Vec<u8>) {
 
 fn refuse(name: &[u8], out: &mut Vec<u8>) {
     let name = String::from_utf8_lossy(name);
-    encode::error(
-        out,
-        &format!("ERR '{name}' is not supported by failsoft yet: it is about a connection that clients share"),
-    );
+    encode::error(out, &format!("ERR '{name}' cannot be answered on a connection that clients share"));
 }

@@ -6,8 +6,8 @@
 
 pub(crate) mod access;
 mod bell;
+mod dedicated;
 mod dispatch;
-pub(crate) mod gauge;
 mod greeting;
 pub(crate) mod patience;
 pub(crate) mod replies;
@@ -24,7 +24,7 @@ use failsoft_resp::{Limits, RequestScanner};
 
 use self::access::Access;
 use self::bell::Bell;
-use self::dispatch::{Dispatcher, Next};
+use self::dispatch::{Dispatcher, Next, Want};
 use self::greeting::Greeting;
 use self::patience::{Engagement, Patience};
 use self::replies::{Backlog, Replies, Slot};
@@ -65,6 +65,10 @@ pub(crate) enum Ended {
     SlowReader,
     /// The client tried too many wrong passwords.
     Guessing,
+    /// The connection to Redis that was the client's alone was lost.
+    Upstream,
+    /// The client's own connection led to a node that is not the primary any more.
+    Moved,
     /// failsoft is shutting down.
     Shutdown,
 }
@@ -82,9 +86,20 @@ impl Ended {
             Self::Idle => "idle",
             Self::SlowReader => "slow_reader",
             Self::Guessing => "guessing",
+            Self::Upstream => "upstream_lost",
+            Self::Moved => "moved",
             Self::Shutdown => "shutdown",
         }
     }
+}
+
+/// What is left of the bytes that a client has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Nothing, or the beginning of a command.
+    Begun,
+    /// Commands that have to wait.
+    Held,
 }
 
 /// One client's connection.
@@ -106,6 +121,11 @@ pub(crate) struct Session {
     written: usize,
     patience: Patience,
     ending: Option<Ended>,
+    /// The client will send nothing more; what it has sent is still done.
+    is_finished: bool,
+    left: Left,
+    /// The next command needs a connection of the client's own: nothing is read before it has one.
+    want: Option<Want>,
 }
 
 impl Session {
@@ -118,7 +138,7 @@ impl Session {
         let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
         let access = Access::new(context.world.rules().clone(), shared.stats().access.clone());
         let patience = Patience::new(shared.clock(), shared.limits().waits);
-        let greeting = Greeting::new(id, context.world.primary().options().database);
+        let greeting = Greeting::new(id, context.world.primary().clone());
         Self {
             dispatcher: Dispatcher::new(replies.clone(), context, greeting, access),
             shared,
@@ -134,6 +154,9 @@ impl Session {
             written: 0,
             patience,
             ending: None,
+            is_finished: false,
+            left: Left::Begun,
+            want: None,
         }
     }
 
@@ -163,6 +186,14 @@ impl Session {
         if backlog.is_overrun {
             return Err(Ended::OutputBuffer);
         }
+        if backlog.requests == 0
+            && let Some(want) = self.want.take()
+        {
+            return self.serve_dedicated(want).await;
+        }
+        if self.is_finished && self.left == Left::Begun {
+            self.ending.get_or_insert(Ended::ByClient);
+        }
         if let Some(ended) = self.ending
             && backlog.requests == 0
             && self.unwritten() + backlog.bytes == 0
@@ -171,15 +202,21 @@ impl Session {
         }
         let is_free = backlog.requests == 0 && self.unwritten() == 0;
         self.patience.note(if is_free { Engagement::Free } else { Engagement::UnderWay });
-        let reads = self.ending.is_none() && self.has_room(backlog);
+        let reads = self.takes_more() && self.has_room(backlog);
         self.wait(reads).await
+    }
+
+    /// Whether there is anything to be read from the client.
+    fn takes_more(&self) -> bool {
+        self.ending.is_none() && !self.is_finished
     }
 
     /// Whether another request may be taken up: there is always room for one.
     fn has_room(&self, backlog: Backlog) -> bool {
         let Backlog { requests, bytes, expected, is_overrun } = backlog;
         let fits = requests == 0 || expected < self.shared.limits().max_output_buffer / 2;
-        !is_overrun && requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits && !self.is_outdated
+        let waits = self.is_outdated || self.want.is_some();
+        !is_overrun && !waits && requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits
     }
 
     fn unwritten(&self) -> usize {
@@ -222,21 +259,26 @@ impl Session {
         self.patience.handle_bytes(now);
         let mut consumed = 0;
         let mut looked = 0;
+        self.left = Left::Begun;
         while consumed < bytes.len() {
             if looked % ROOM_STEP == 0 && !self.has_room(self.replies.backlog()) {
+                self.left = Left::Held;
                 break;
             }
             looked += 1;
             match self.scanner.scan(&bytes[consumed..]) {
                 Ok(None) => break,
                 Ok(Some(command)) => {
-                    consumed += command.consumed();
                     self.patience.handle_whole();
-                    if command.is_empty() {
-                        continue;
-                    }
-                    match self.dispatcher.dispatch(&command, now) {
-                        Next::Continue => {}
+                    let next =
+                        if command.is_empty() { Next::Continue } else { self.dispatcher.dispatch(&command, now) };
+                    match next {
+                        Next::Continue => consumed += command.consumed(),
+                        Next::Dedicate(want) => {
+                            self.want = Some(want);
+                            self.left = Left::Held;
+                            break;
+                        }
                         Next::Close => return Err(Ended::ByClient),
                         Next::CloseGuesser => return Err(Ended::Guessing),
                     }

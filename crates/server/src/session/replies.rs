@@ -18,7 +18,7 @@ use failsoft_core::request::Ending;
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
 
-use super::gauge::Gauge;
+use failsoft::gauge::Gauge;
 
 /// Buffers of frames kept for the next requests of this client.
 const SPARE_FRAMES: usize = 64;
@@ -110,6 +110,19 @@ pub(crate) enum Touched {
 }
 
 impl Touched {
+    /// These as well. There is a bound on keys that are remembered by name; beyond it all are meant.
+    pub(crate) fn add(&mut self, more: &Self) {
+        const MOST_NAMED: usize = 1_024;
+        match (&mut *self, more) {
+            (_, Self::Nothing) | (Self::Everything, _) => {}
+            (Self::Keys(keys), Self::Keys(more)) if keys.len() + more.len() <= MOST_NAMED => {
+                keys.extend_from_slice(more);
+            }
+            (Self::Nothing, Self::Keys(more)) if more.len() <= MOST_NAMED => *self = Self::Keys(more.clone()),
+            (Self::Nothing | Self::Keys(_), Self::Keys(_) | Self::Everything) => *self = Self::Everything,
+        }
+    }
+
     /// Voids the copies.
     pub(crate) fn invalidate(&self, world: &World) {
         match self {

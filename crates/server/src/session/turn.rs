@@ -42,7 +42,7 @@ impl Session {
         Poll::Ready(())
     }
 
-    fn handle_word(&mut self, word: Word) {
+    pub(super) fn handle_word(&mut self, word: Word) {
         match word {
             Word::Reload => self.is_outdated = true,
             Word::Shutdown => {
@@ -58,7 +58,10 @@ impl Session {
                 return Poll::Ready(Err(Ended::Broken));
             }
             let read = SCRATCH.with_borrow_mut(|scratch| match self.wire.read_now(&mut scratch.as_mut_slice()) {
-                Ok(0) => Some(Err(Ended::ByClient)),
+                Ok(0) => {
+                    self.is_finished = true;
+                    Some(Ok(()))
+                }
                 Ok(read) => Some(self.take(&scratch[..read])),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => None,
                 Err(_) => Some(Err(Ended::Broken)),

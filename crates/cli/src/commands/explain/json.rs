@@ -15,7 +15,7 @@ pub(super) fn of(explained: &Explained<'_>) -> Value {
     let explanation = explained.explanation;
     let (course, walks, whole) = match &explanation.told {
         Told::Here => ("answered here", Vec::new(), None),
-        Told::Refused => ("refused", Vec::new(), None),
+        Told::Dedicated => ("dedicated connection", Vec::new(), None),
         Told::WrongArity => ("wrong number of arguments", Vec::new(), None),
         Told::Unknown { walk, .. } => ("unknown command", vec![walk], None),
         Told::Walked(walk) => ("routed", vec![walk], None),

@@ -23,10 +23,18 @@ pub(super) fn of(explained: &Explained<'_>) -> String {
         line(&mut text, "when", &explained.when.join(", "));
     }
     match &explained.explanation.told {
-        Told::Here => line(&mut text, "answered", "here: it is about the client's own connection, no node is asked"),
-        Told::Refused => {
-            line(&mut text, "reply", &format!("-ERR '{name}' is not supported by failsoft yet"));
-            line(&mut text, "because", "it would give a connection that clients share a state of its own");
+        Told::Here => line(
+            &mut text,
+            "answered",
+            "here: it is about the client's own connection, no node is asked unless it takes one for itself",
+        ),
+        Told::Dedicated => {
+            line(&mut text, "answered", "by the primary alone, on a connection that belongs to this client");
+            line(
+                &mut text,
+                "because",
+                "it gives its connection a state or occupies it; without the primary: UNAVAILABLE",
+            );
         }
         // Said as an error before anything is printed.
         Told::WrongArity => {}

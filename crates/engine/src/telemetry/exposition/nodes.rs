@@ -36,5 +36,9 @@ fn tell_one(page: &mut Page, node: &Node) {
     }
     page.sample(Metric::NodePending, &values, node.pending());
     page.sample(Metric::NodeMaxPending, &values, node.options().max_pending);
+    page.sample(Metric::NodeDedicated, &values, node.dedicated().inside());
+    page.sample(Metric::NodeMaxDedicated, &values, node.dedicated().bound());
+    page.sample(Metric::NodeDedicatedConnects, &values, stats.dedicated_connects.get());
+    page.sample(Metric::NodeDedicatedRefused, &values, node.dedicated().refused());
     page.histogram(Metric::NodeReplyDuration, &values, &stats.latency.snapshot());
 }

@@ -125,7 +125,6 @@ impl Access {
     }
 
     /// Redis has recognised the client, on a connection of its own.
-    #[expect(dead_code, reason = "connections of clients' own come next")]
     pub(crate) fn note_recognised(&mut self) {
         self.standing = Standing::OfRedis;
         self.note_bounds();

@@ -4,19 +4,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many are inside, and how many may be.
 #[derive(Debug)]
-pub(crate) struct Gauge {
+pub struct Gauge {
     inside: AtomicUsize,
     bound: usize,
     refused: AtomicUsize,
 }
 
 impl Gauge {
-    pub(crate) fn new(bound: usize) -> Self {
+    /// Room for `bound`.
+    pub fn new(bound: usize) -> Self {
         Self { inside: AtomicUsize::new(0), bound, refused: AtomicUsize::new(0) }
     }
 
     /// Enters, unless it is full; whoever has entered must [`leave`](Self::leave).
-    pub(crate) fn try_enter(&self) -> bool {
+    pub fn try_enter(&self) -> bool {
         if self.inside.fetch_add(1, Ordering::AcqRel) < self.bound {
             return true;
         }
@@ -26,22 +27,22 @@ impl Gauge {
     }
 
     /// Leaves.
-    pub(crate) fn leave(&self) {
+    pub fn leave(&self) {
         self.inside.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// How many are inside.
-    pub(crate) fn inside(&self) -> usize {
+    pub fn inside(&self) -> usize {
         self.inside.load(Ordering::Acquire)
     }
 
     /// How many may be inside.
-    pub(crate) fn bound(&self) -> usize {
+    pub fn bound(&self) -> usize {
         self.bound
     }
 
     /// How many found it full.
-    pub(crate) fn refused(&self) -> usize {
+    pub fn refused(&self) -> usize {
         self.refused.load(Ordering::Relaxed)
     }
 }

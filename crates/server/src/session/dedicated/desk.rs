@@ -1,0 +1,274 @@
+//! What is done with one command and with one reply of a client that has a connection of its own.
+//!
+//! A command is sent on with its place in the [`Ledger`], or answered by failsoft in its turn, or held: what needs no
+//! connection of its own waits until the client has gone back to the shared ones, where it is routed as its key says.
+
+use failsoft::apology::{Code, apologise};
+use failsoft::classify::Course;
+use failsoft::node::{Dedicated, Speaker};
+use failsoft_core::outcome::{Failure, Silence};
+use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
+use failsoft_core::{Outcome, Time};
+use failsoft_resp::commands::{Class, Spec};
+use failsoft_resp::encode;
+use failsoft_resp::{Command, Protocol};
+
+use super::debt::{Doubt, Entry, Own, Patience, Unpaid};
+use super::effect::{Effect, Manner};
+use super::ledger::{Heard, Ledger, Unfit};
+use crate::session::dispatch::{Dispatcher, Want};
+use crate::session::replies::Touched;
+
+/// A command that no Redis knows: it is refused, and the transaction that it is in with it.
+const SPOILER: &[u8] = b"*1\r\n$16\r\nfailsoft-refused\r\n";
+/// One of failsoft's own users cannot take over what another has begun.
+const NOT_NOW: &[u8] = b"-ERR AUTH has to come before MULTI, SUBSCRIBE, SELECT and their like: send RESET first\r\n";
+
+/// One client's connection with what is owed on it.
+pub(super) struct Desk {
+    pub(super) line: Dedicated,
+    pub(super) ledger: Ledger,
+    /// The client has yet to say who it is; nothing else is sent before the node has believed it.
+    introducing: bool,
+    home: u32,
+    protocol: Protocol,
+}
+
+/// What has become of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It has its place.
+    Yes,
+    /// It is to be shown again later.
+    Held,
+    /// It was the last.
+    Last,
+}
+
+/// Whether the client goes on with its own connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Onward {
+    /// It does.
+    Same,
+    /// It has reset everything: the connection is not needed, and not to be used again.
+    AsNew,
+}
+
+impl Desk {
+    /// A desk for a client that has come with `want`.
+    pub(super) fn new(line: Dedicated, want: Want, dispatcher: &Dispatcher, now: Time) -> Self {
+        let home = line.node().options().database;
+        let introducing = want.speaker == Speaker::Client;
+        let protocol = dispatcher.protocol();
+        let mut desk = Self { line, ledger: Ledger::new(home, now), introducing, home, protocol };
+        if introducing {
+            desk.ledger.spoil();
+        } else {
+            desk.introduce_client(dispatcher, now);
+            if want.class == Class::Blocking {
+                // WAIT is about what this connection has seen written; it has seen everything up to its last command.
+                desk.ask(Own::Courtesy, &[b"PING"], now);
+            }
+        }
+        desk
+    }
+
+    /// Takes one command.
+    pub(super) fn take_command(
+        &mut self,
+        command: &Command<'_>,
+        dispatcher: &mut Dispatcher,
+        out: &mut Vec<u8>,
+        now: Time,
+    ) -> Taken {
+        let (spec, course) = dispatcher.classify(command);
+        let needs_own = dispatcher.wants_own(command, course).is_some();
+        let introducing = self.introducing && self.ledger.len() > 0;
+        if introducing || self.ledger.is_resetting() || self.ledger.will_be_free() && !needs_own {
+            return Taken::Held;
+        }
+        if let Some(told) = dispatcher.judge(command) {
+            self.turn_away(told, out, now);
+            return Taken::Yes;
+        }
+        match spec.map(|spec| spec.name) {
+            Some("quit") => {
+                self.ledger.enter_local(b"+OK\r\n".to_vec(), out);
+                Taken::Last
+            }
+            Some("client|id" | "client|setinfo") if !self.ledger.is_queueing() => {
+                self.ledger.enter_local(dispatcher.answer_here(command), out);
+                Taken::Yes
+            }
+            Some("auth" | "hello") if dispatcher.names_own_user(command) => {
+                self.turn_away(NOT_NOW.to_vec(), out, now);
+                Taken::Yes
+            }
+            Some(_) | None => {
+                self.send(command, spec, course, dispatcher, now);
+                Taken::Yes
+            }
+        }
+    }
+
+    /// Takes every reply that has come.
+    ///
+    /// # Errors
+    /// Why the connection is of no more use.
+    pub(super) fn take_replies(
+        &mut self,
+        dispatcher: &mut Dispatcher,
+        out: &mut Vec<u8>,
+        now: Time,
+    ) -> Result<Onward, Silence> {
+        if self.ledger.is_foreign() {
+            out.extend_from_slice(self.line.take_raw());
+            return Ok(Onward::Same);
+        }
+        while let Some(reply) = self.line.next_reply()? {
+            let settled = self.ledger.handle_reply(reply, now, out).map_err(|Unfit| Silence::ProtocolViolation)?;
+            dispatcher.invalidate(&settled.touched);
+            match settled.heard {
+                Heard::Nothing => {}
+                Heard::Id(id) => self.line.set_id(id),
+                Heard::Done(effect) => self.handle_done(effect, dispatcher, now),
+                Heard::Reset => {
+                    dispatcher.reset();
+                    return Ok(Onward::AsNew);
+                }
+            }
+        }
+        Ok(Onward::Same)
+    }
+
+    /// Tells the client, for each thing that is owed, that it will not come.
+    pub(super) fn give_up(&mut self, silence: Silence, dispatcher: &Dispatcher, out: &mut Vec<u8>) {
+        if self.ledger.len() > 0 {
+            self.line.handle_silence(silence);
+        }
+        let (line, tier) = (&self.line, self.line.node().tier());
+        for unpaid in self.ledger.take_unpaid() {
+            let (start, doubt, touched) = match unpaid {
+                Unpaid::Known(bytes) => {
+                    out.extend_from_slice(&bytes);
+                    continue;
+                }
+                Unpaid::Lost { start, doubt, touched } => (start, doubt, touched),
+            };
+            dispatcher.invalidate(&touched);
+            let (code, because) = match (line.may_have_sent(start), doubt) {
+                (true, Doubt::Happened) => (Code::OutcomeUnknown, Outcome::Silent(silence)),
+                (true, Doubt::Nothing) => (Code::Unavailable, Outcome::Silent(silence)),
+                (false, Doubt::Happened | Doubt::Nothing) => {
+                    (Code::Unavailable, Outcome::Failed(Failure::Disconnected))
+                }
+            };
+            apologise(code, Apology { tier, because, retry_after: RETRY_AFTER_DEFAULT }, out);
+        }
+    }
+
+    /// Asks whether the node is still there.
+    pub(super) fn ping(&mut self, now: Time) {
+        self.ask(Own::Courtesy, &[b"PING"], now);
+    }
+
+    fn send(&mut self, command: &Command<'_>, spec: Option<&Spec>, course: Course, dispatcher: &Dispatcher, now: Time) {
+        let touched = dispatcher.touched_by(command, course);
+        dispatcher.invalidate(&touched);
+        let (effect, manner) =
+            spec.map_or((Effect::None, Manner::Once), |spec| (Effect::of(spec, command), Manner::of(spec, command)));
+        let (patience, doubt) = self.expectations(course, &touched);
+        let start = self.line.send(command.frame());
+        self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
+    }
+
+    /// Tells the client that a command was not carried out. In a transaction that has to spoil the whole of it, as a
+    /// command that Redis refuses would.
+    fn turn_away(&mut self, told: Vec<u8>, out: &mut Vec<u8>, now: Time) {
+        if self.ledger.is_queueing() {
+            let start = self.line.send(SPOILER);
+            self.ledger.enter_instead(told, start, now);
+        } else {
+            self.ledger.enter_local(told, out);
+        }
+    }
+
+    fn expectations(&self, course: Course, touched: &Touched) -> (Patience, Doubt) {
+        let harmless = if matches!(touched, Touched::Nothing) { Doubt::Nothing } else { Doubt::Happened };
+        match course {
+            Course::Dedicated { class: Class::Blocking, .. } if !self.ledger.is_queueing() => {
+                (Patience::Endless, Doubt::Happened)
+            }
+            Course::Dedicated { .. } | Course::Here => (Patience::Timeout, harmless),
+            Course::Read(_) | Course::ReadMany { .. } => (Patience::Timeout, Doubt::Nothing),
+            Course::Change { .. } | Course::Unjudged(_) => (Patience::Timeout, Doubt::Happened),
+        }
+    }
+
+    fn handle_done(&mut self, effect: Effect, dispatcher: &mut Dispatcher, now: Time) {
+        match effect {
+            Effect::Hello { protocol, user, name } => {
+                if let Some(protocol) = protocol {
+                    self.set_protocol(protocol, dispatcher);
+                }
+                if let Some(name) = name {
+                    dispatcher.set_name(&name);
+                }
+                self.handle_user(user, dispatcher, now);
+            }
+            Effect::User => self.handle_user(true, dispatcher, now),
+            Effect::Name(name) => {
+                dispatcher.set_name(&name);
+                self.line.set_name(&name);
+            }
+            Effect::None
+            | Effect::Multi
+            | Effect::EndOfTransaction
+            | Effect::Watch
+            | Effect::Unwatch
+            | Effect::Select(_)
+            | Effect::Switch(..) => {}
+        }
+    }
+
+    fn set_protocol(&mut self, protocol: Protocol, dispatcher: &mut Dispatcher) {
+        self.protocol = protocol;
+        self.line.set_protocol(protocol);
+        dispatcher.set_protocol(protocol);
+    }
+
+    /// The node has believed the client who it is: now the rest can be said that it has told failsoft before.
+    fn handle_user(&mut self, user: bool, dispatcher: &mut Dispatcher, now: Time) {
+        if user {
+            dispatcher.note_recognised();
+        }
+        if !user || !std::mem::replace(&mut self.introducing, false) {
+            return;
+        }
+        if self.protocol == Protocol::Resp3 {
+            self.ask(Own::Condition, &[b"HELLO", b"3"], now);
+        }
+        if self.home != 0 {
+            self.ask(Own::Condition, &[b"SELECT", self.home.to_string().as_bytes()], now);
+        }
+        self.introduce_client(dispatcher, now);
+    }
+
+    /// Gives the connection its client's name, and asks what the node calls it.
+    fn introduce_client(&mut self, dispatcher: &Dispatcher, now: Time) {
+        if self.line.id() == 0 {
+            self.ask(Own::Id, &[b"CLIENT", b"ID"], now);
+        }
+        if self.line.name() != dispatcher.name() {
+            self.line.set_name(dispatcher.name());
+            self.ask(Own::Courtesy, &[b"CLIENT", b"SETNAME", dispatcher.name()], now);
+        }
+    }
+
+    fn ask(&mut self, own: Own, words: &[&[u8]], now: Time) {
+        let mut frame = Vec::new();
+        encode::command(&mut frame, words.iter().copied());
+        let start = self.line.send(&frame);
+        self.ledger.enter_own(own, start, now);
+    }
+}
