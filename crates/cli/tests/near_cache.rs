@@ -52,6 +52,16 @@ async fn hits(sidecar: &Sidecar) -> f64 {
     metric(sidecar, "failsoft_answers_total", &[("route", "page"), ("tier", "local")]).await
 }
 
+async fn passed_over(sidecar: &Sidecar) -> f64 {
+    metric(sidecar, "failsoft_local_unverified_total", &[]).await
+}
+
+/// Looks in front that found a copy. On a machine that is busy beyond measure a sign of life may come too late for one of
+/// them to be used; it was there all the same.
+async fn found(sidecar: &Sidecar) -> f64 {
+    hits(sidecar).await + passed_over(sidecar).await
+}
+
 /// Writes straight to Redis, and returns when failsoft has been told of it.
 async fn write(redis: &Redis, sidecar: &Sidecar, words: &[&str]) {
     let told = "failsoft_tracking_invalidations_total";
@@ -76,9 +86,11 @@ async fn tracking_id(redis: &Redis) -> Option<String> {
 
 /// Ends the tracking connection, and keeps it from coming back.
 async fn cut_off(redis: &Redis, sidecar: &Sidecar) {
+    let refused = ("failsoft_tracking_dropped_total", &[("reason", "noperm")]);
+    let before = metric(sidecar, refused.0, refused.1).await;
     redis.command(&["ACL", "SETUSER", "default", "-client|tracking"]).await;
     redis.command(&["CLIENT", "KILL", "ID", &tracking_id(redis).await.unwrap()]).await;
-    reaches(sidecar, "failsoft_tracking_dropped_total", &[("reason", "noperm")], 1.0).await;
+    reaches(sidecar, refused.0, refused.1, before + 1.0).await;
 }
 
 async fn let_back(redis: &Redis, sidecar: &Sidecar) {
@@ -104,22 +116,22 @@ async fn a_hit_does_not_reach_redis_whatever_the_command_wants_of_the_value() {
         (&["HGETALL", "page:2"], "*2\r\n$4\r\nname\r\n$3\r\nAnn\r\n"),
         (&["GET", "page:2"], "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
     ];
-    let before = redis.info("stats").await["total_commands_processed"].parse::<u64>().unwrap();
     for (words, reply) in asked {
         assert_eq!(client.ask(words, PATIENCE).await, reply, "{words:?}");
-        assert_eq!(calls(&redis, &words[0].to_lowercase()).await, u64::from(calls_before(words[0])), "{words:?}");
+        let most = calls_before(words[0]) + passed_over(&sidecar).await as u64;
+        assert!(calls(&redis, &words[0].to_lowercase()).await <= most, "{words:?}");
     }
     let replies = ask_all(sidecar.addr(), 4, &gets(vec!["page:1".to_owned(); 1_000])).await;
     assert!(replies.iter().all(|reply| *reply == bulk("value")));
-    assert_eq!(calls(&redis, "get").await, u64::from(calls_before("GET")));
-    assert_eq!(hits(&sidecar).await, 1_008.0);
-    assert!(redis.info("stats").await["total_commands_processed"].parse::<u64>().unwrap() < before + 500);
+    assert!(calls(&redis, "get").await <= calls_before("GET") + passed_over(&sidecar).await as u64);
+    assert_eq!(found(&sidecar).await, 1_008.0);
+    assert!(hits(&sidecar).await > 500.0);
     let as_fallback = metric(&sidecar, "redis_fallback_routing_attempts_total", &[("status", "secondary_fallback")]);
     assert_eq!(as_fallback.await, 0.0, "a hit in front is no fallback");
 }
 
 /// One GET and one HGETALL made the copies; the probe reads a key once.
-fn calls_before(command: &str) -> u8 {
+fn calls_before(command: &str) -> u64 {
     match command {
         "GET" => 2,
         "HGETALL" => 1,
@@ -137,7 +149,7 @@ async fn a_write_elsewhere_is_seen_once_it_has_been_told_of() {
             assert_eq!(client.ask(&["GET", "page:1"], PATIENCE).await, shown(bulk(version.to_string())));
         }
     }
-    assert_eq!(hits(&sidecar).await, 100.0);
+    assert_eq!(found(&sidecar).await, 100.0);
 }
 
 #[tokio::test]
@@ -191,9 +203,9 @@ async fn while_nobody_tells_redis_is_asked_and_copies_from_before_are_never_in_f
     let_back(&redis, &sidecar).await;
     assert_eq!(client.ask(&["GET", "page:2"], PATIENCE).await, "$3\r\nnew\r\n");
     assert_eq!(hits(&sidecar).await, before);
-    assert!(metric(&sidecar, "failsoft_local_unverified_total", &[]).await >= 4.0);
+    assert_eq!(passed_over(&sidecar).await, 4.0);
     assert_eq!(client.ask(&["GET", "page:2"], PATIENCE).await, "$3\r\nnew\r\n");
-    assert_eq!(hits(&sidecar).await, before + 1.0);
+    assert_eq!(found(&sidecar).await, before + 5.0);
     assert_eq!(metric(&sidecar, "failsoft_tracking_begun_total", &[]).await, 2.0);
 }
 
@@ -221,9 +233,9 @@ async fn a_link_that_has_gone_silent_vouches_for_nothing_beyond_its_lease_and_co
     assert_eq!(metric(&sidecar, "failsoft_tracking_up", &[]).await, 0.0);
     proxy.release_news();
     reaches(&sidecar, "failsoft_tracking_up", &[], 1.0).await;
-    let before = hits(&sidecar).await;
+    let before = found(&sidecar).await;
     assert_eq!(client.ask(&["GET", "page:2"], PATIENCE).await, "$4\r\nsame\r\n");
-    assert_eq!(hits(&sidecar).await, before + 1.0, "nothing was missed, so the copy is as good as before");
+    assert_eq!(found(&sidecar).await, before + 1.0, "nothing was missed, so the copy is as good as before");
     assert_eq!(metric(&sidecar, "failsoft_tracking_begun_total", &[]).await, 1.0);
 }
 
@@ -251,6 +263,32 @@ async fn a_read_under_way_when_its_key_is_invalidated_leaves_no_copy() {
         if interleaved == 3 {
             break;
         }
+    }
+}
+
+/// Its write has passed before Redis began to tell again, so nobody will ever say that the value is old.
+#[tokio::test]
+async fn a_read_under_way_when_redis_begins_to_tell_leaves_no_copy_in_front() {
+    let (redis, proxy, sidecar) = stage().await;
+    for round in 0.. {
+        let (key, old, new) = (format!("page:{round}"), format!("{round} old"), format!("{round} new"));
+        write(&redis, &sidecar, &["SET", &key, &old]).await;
+        cut_off(&redis, &sidecar).await;
+        let read_before = calls(&redis, "get").await;
+        proxy.once(OneShot::Delay(Duration::from_secs(2)));
+        let mut reader = client(&sidecar).await;
+        reader.send_command(&["GET", &key]).await.unwrap();
+        eventually("the read", PATIENCE, || async { calls(&redis, "get").await > read_before }).await;
+        redis.command(&["SET", &key, &new]).await;
+        let_back(&redis, &sidecar).await;
+        let was_under_way = metric(&sidecar, "failsoft_node_pending", &[("tier", "primary")]).await == 1.0;
+        assert_eq!(shown(reader.read_reply(PATIENCE).await), shown(bulk(&old)));
+        assert_eq!(reader.ask(&["GET", &key], PATIENCE).await, shown(bulk(&new)));
+        if was_under_way {
+            break;
+        }
+        // The delay has struck the greeting of a tracking connection instead.
+        eventually("the delay to be over", PATIENCE, || async { proxy.armed() == 0 }).await;
     }
 }
 
@@ -309,7 +347,7 @@ async fn in_an_outage_copies_are_the_fallback_that_they_always_were() {
 async fn what_is_written_back_stays_in_redis_and_comes_in_front_once_redis_has_given_it() {
     let (redis, origin) = (Redis::start().await, on_own_thread(HttpOrigin::start()).await);
     let more = format!(
-        "local.mode = \"front\"\n[origins.catalogue]\nurl = \"{}\"\nmax_concurrency = 20\nmax_rate = 10000\n\n[[routes]]\n\
+        "local.mode = \"front\"\nredis.timeout = \"10s\"\nrequest.deadline = \"20s\"\n[origins.catalogue]\nurl = \"{}\"\nmax_concurrency = 20\nmax_rate = 10000\ntimeout = \"10s\"\nmax_wait = \"10s\"\n\n[[routes]]\n\
          keys = \"user:{{id:int}}\"\nrole = \"cache\"\norigin = \"catalogue\"\nget = \"/users/{{id}}\"\n",
         origin.url()
     );
@@ -317,14 +355,14 @@ async fn what_is_written_back_stays_in_redis_and_comes_in_front_once_redis_has_g
     reaches(&sidecar, "failsoft_tracking_up", &[], 1.0).await;
     let users = || gets((1..=100).map(|id| format!("user:{id}")));
     ask_all(sidecar.addr(), 8, &users()).await;
-    // Keys that share a version cost each other a write-back now and then.
     let count = |name| metric(&sidecar, name, &[]);
+    let written = "failsoft_write_back_written_total";
     eventually("all write-backs to be over", PATIENCE, || async {
-        count("failsoft_write_back_written_total").await + count("failsoft_write_back_dropped_total").await == 100.0
+        count("failsoft_write_back_outstanding").await == 0.0 && count(written).await > 50.0
     })
     .await;
-    let written = count("failsoft_write_back_written_total").await;
-    assert!(written > 50.0);
+    // Not all: keys that share a version cost each other a write-back now and then.
+    let written = count(written).await;
     reaches(&sidecar, "failsoft_tracking_invalidations_total", &[], written).await;
     let keys = usize::from_redis_value(redis.command(&["DBSIZE"]).await).unwrap();
     assert_eq!(keys as f64, written + 1.0, "what was written, and the probe's key");
@@ -351,9 +389,9 @@ async fn a_reload_takes_local_memory_from_the_front_and_back() {
     assert_eq!(client.ask(&["GET", "page:1"], PATIENCE).await, "$3\r\nnew\r\n");
     sidecar.reload(&in_front);
     reaches(&sidecar, "failsoft_tracking_up", &[], 1.0).await;
-    let before = hits(&sidecar).await;
+    let before = found(&sidecar).await;
     for _ in 0..2 {
         assert_eq!(client.ask(&["GET", "page:1"], PATIENCE).await, "$3\r\nnew\r\n");
     }
-    assert_eq!(hits(&sidecar).await, before + 1.0);
+    assert_eq!(found(&sidecar).await, before + 1.0);
 }
