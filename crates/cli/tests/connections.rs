@@ -348,5 +348,53 @@ async fn a_script_that_does_not_end_can_be_killed_through_the_sidecar() {
         client.ask(&["SCRIPT", "KILL"], PATIENCE).await == "+OK\r\n"
     })
     .await;
+    eventually("Redis to be free", PATIENCE, || async { redis.try_command(&["GET", "a"]).await.is_ok() }).await;
+}
+
+/// What failsoft does not let through spoils the transaction that it was to be part of, as what Redis refuses does.
+#[tokio::test]
+async fn what_is_denied_is_denied_in_a_transaction_too_and_with_it_the_transaction() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "server.deny_commands = [\"FLUSHALL\", \"CONFIG\"]\n").await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    for denied in [&["flushall"][..], &["CONFIG", "SET", "maxmemory", "1"], &["Config", "Get", "dir"]] {
+        assert_eq!(client.ask(&["MULTI"], PATIENCE).await, "+OK\r\n");
+        assert_eq!(client.ask(&["SET", "a", "never"], PATIENCE).await, "+QUEUED\r\n");
+        let told = client.ask(denied, PATIENCE).await;
+        assert!(told.starts_with("-NOPERM ") && told.contains("server.deny_commands"), "{told}");
+        assert_eq!(client.ask(&["SET", "a", "never"], PATIENCE).await, "+QUEUED\r\n");
+        let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+        assert_eq!(client.ask(&["EXEC"], PATIENCE).await, aborted);
+    }
+    for state in [&["SELECT", "1"][..], &["SUBSCRIBE", "x"]] {
+        let mut client = HostileClient::connect(sidecar.addr()).await;
+        client.ask(state, PATIENCE).await;
+        assert!(client.ask(&["FLUSHALL"], PATIENCE).await.starts_with("-NOPERM "), "{state:?}");
+    }
     assert_eq!(redis.get("a").await, None);
+}
+
+#[tokio::test]
+async fn ten_thousand_commands_and_a_hundred_megabytes_pass_in_one_piece_also_in_a_transaction() {
+    const COMMANDS: usize = 10_000;
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "redis.timeout = \"50s\"\nrequest.deadline = \"55s\"\n").await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    let many = command(&["INCR", "n"]).repeat(COMMANDS);
+    client.send([command(&["MULTI"]), many.clone(), command(&["EXEC"]), many].concat()).await.unwrap();
+    let replies = |first: usize| (first..first + COMMANDS).map(|n| format!(":{n}\r\n")).collect::<String>();
+    let queued = "+QUEUED\r\n".repeat(COMMANDS);
+    let expected = format!("+OK\r\n{queued}*{COMMANDS}\r\n{}{}", replies(1), replies(COMMANDS + 1));
+    assert!(client.read_exactly(expected.len(), PATIENCE).await == expected.as_bytes(), "order or number");
+
+    let large = vec![b'x'; 100 << 20];
+    let set = command(&[&b"SET"[..], b"large", &large]);
+    let get = command(&["GET", "large"]);
+    let answer = bulk(&large);
+    client.send([&set[..], &get].concat()).await.unwrap();
+    assert_eq!(shown(client.read_reply(PATIENCE).await), "+OK\r\n");
+    assert!(client.read_reply(PATIENCE).await == answer);
+    client.send([&command(&["MULTI"])[..], &set, &get, &command(&["EXEC"])].concat()).await.unwrap();
+    let expected = [&b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n"[..], &answer].concat();
+    assert!(client.read_exactly(expected.len(), PATIENCE).await == expected);
 }

@@ -54,6 +54,12 @@ pub(super) enum Onward {
     AsNew,
 }
 
+/// Whether a command may leave something on its connection that nobody here keeps account of: those that are about the
+/// connection and not followed (READONLY), and those that are not known.
+fn leaves_traces(spec: Option<&Spec>, effect: &Effect) -> bool {
+    *effect == Effect::None && spec.is_none_or(|spec| spec.class == Class::Connection)
+}
+
 impl Desk {
     /// A desk for a client that has come with `want`.
     pub(super) fn new(line: Dedicated, want: Want, dispatcher: &Dispatcher, now: Time) -> Self {
@@ -177,6 +183,9 @@ impl Desk {
         dispatcher.invalidate(&touched);
         let (effect, manner) =
             spec.map_or((Effect::None, Manner::Once), |spec| (Effect::of(spec, command), Manner::of(spec, command)));
+        if leaves_traces(spec, &effect) {
+            self.ledger.spoil();
+        }
         let (patience, doubt) = self.expectations(course, &touched);
         let start = self.line.send(command.frame());
         self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
