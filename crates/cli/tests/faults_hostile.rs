@@ -160,7 +160,8 @@ async fn clients_that_never_read_cost_a_bounded_amount() {
     let redis = Redis::start().await;
     redis.command(&["SET", "plain:large", &"x".repeat(100_000)]).await;
     // Hundreds of megabytes pass by, and what is behind them on the same connection waits.
-    let patient = "redis.timeout = \"20s\"\nrequest.deadline = \"30s\"\nbreaker.slow_call = \"1m\"\n";
+    let patient = "redis.timeout = \"20s\"\nredis.connect_timeout = \"20s\"\nrequest.deadline = \"30s\"\n\
+        breaker.slow_call = \"1m\"\n";
     let sidecar = start(&redis.url(), &format!("server.max_output_buffer = \"4MiB\"\n{patient}")).await;
     let mut silent = Vec::new();
     let grown = growth(&sidecar, async || {

@@ -19,7 +19,8 @@ use tools::{PATIENCE, command, metric, reaches, resident, start};
 const SLOW_READER: &[(&str, &str)] = &[("reason", "slow_reader")];
 const IDLE: &[(&str, &str)] = &[("reason", "idle")];
 /// Nothing is slow, however busy the machine.
-const PATIENT: &str = "redis.timeout = '20s'\nrequest.deadline = '30s'\nbreaker.slow_call = '1m'\n";
+const PATIENT: &str =
+    "redis.timeout = '20s'\nredis.connect_timeout = '20s'\nrequest.deadline = '30s'\nbreaker.slow_call = '1m'\n";
 
 /// Row 60: who asks and never reads is closed in time, its memory given back, and nobody else notices.
 #[tokio::test]
@@ -29,8 +30,8 @@ async fn a_client_that_takes_nothing_of_what_is_there_is_closed() {
     let sidecar = start(&redis.url(), &format!("server.write_timeout = '1s'\n{PATIENT}")).await;
     let mut bystander = HostileClient::connect(sidecar.addr()).await;
     assert_eq!(bystander.ask(&["SET", "x", "1"], PATIENCE).await, "+OK\r\n");
-    let mut after_first = None;
-    for wave in 1..=4 {
+    let before = resident(sidecar.pid());
+    for wave in 1..=6 {
         let mut silent = Vec::new();
         for _ in 0..4 {
             let mut client = HostileClient::connect(sidecar.addr()).await;
@@ -39,11 +40,10 @@ async fn a_client_that_takes_nothing_of_what_is_there_is_closed() {
         }
         reaches(&sidecar, "failsoft_clients_closed_total", SLOW_READER, 4.0 * f64::from(wave)).await;
         assert_eq!(bystander.ask(&["GET", "x"], PATIENCE).await, "$1\r\n1\r\n");
-        let now = resident(sidecar.pid());
-        let grown = now.saturating_sub(*after_first.get_or_insert(now));
-        // Each wave asks for eighty mebibytes; what one has left with the allocator serves the next.
-        assert!(grown < 64 << 20, "{grown} bytes more after wave {wave}");
     }
+    let grown = resident(sidecar.pid()).saturating_sub(before);
+    // They asked for 480 mebibytes: what one wave has left with the allocator serves the next.
+    assert!(grown < 240 << 20, "{grown} bytes");
     eventually("the places to be free", PATIENCE, || async { metric(&sidecar, "failsoft_clients", &[]).await == 1.0 })
         .await;
 }
@@ -67,14 +67,14 @@ async fn a_slow_reader_that_reads_is_kept() {
     const PORTION: usize = 1 << 20;
     let redis = Redis::start().await;
     redis.command(&["SET", "large", &"x".repeat(SIZE)]).await;
-    let sidecar = start(&redis.url(), &format!("server.write_timeout = '3s'\n{PATIENT}")).await;
+    let sidecar = start(&redis.url(), &format!("server.write_timeout = '5s'\n{PATIENT}")).await;
     let mut stream = TcpStream::connect(sidecar.addr()).await.unwrap();
     stream.write_all(&command(&["GET", "large"])).await.unwrap();
     let mut portion = vec![0; PORTION];
     for at in 0..SIZE / PORTION {
         stream.read_exact(&mut portion).await.unwrap_or_else(|error| panic!("portion {at}: {error}"));
         // sleeps: the pace of a slow reader
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
     }
     assert_eq!(metric(&sidecar, "failsoft_clients_closed_total", SLOW_READER).await, 0.0);
 }
@@ -83,7 +83,7 @@ async fn a_slow_reader_that_reads_is_kept() {
 async fn an_idle_client_is_closed_and_one_that_waits_for_its_answer_is_not() {
     let redis = Redis::start().await;
     let proxy = FaultProxy::start(redis.addr()).await;
-    let sidecar = start(&proxy.url(), &format!("server.idle_timeout = '200ms'\n{PATIENT}")).await;
+    let sidecar = start(&proxy.url(), &format!("server.idle_timeout = '2s'\n{PATIENT}")).await;
     let mut idle = HostileClient::connect(sidecar.addr()).await;
     assert_eq!(idle.ask(&["PING"], PATIENCE).await, "+PONG\r\n");
     assert_eq!(idle.read_until_closed(PATIENCE).await.bytes, b"", "without a word, as in Redis");
@@ -92,7 +92,7 @@ async fn an_idle_client_is_closed_and_one_that_waits_for_its_answer_is_not() {
     redis.pause();
     let mut waiting = HostileClient::connect(sidecar.addr()).await;
     waiting.send_command(&["GET", "x"]).await.unwrap();
-    assert!(waiting.is_silent(Duration::from_millis(600)).await);
+    assert!(waiting.is_silent(Duration::from_secs(4)).await);
     redis.resume();
     assert_eq!(waiting.read_reply(PATIENCE).await, b"$-1\r\n");
     assert_eq!(waiting.read_until_closed(PATIENCE).await.bytes, b"");
