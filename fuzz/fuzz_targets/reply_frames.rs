@@ -43,7 +43,8 @@ fn examine(frame: &[u8]) {
         Head::Error(message) => assert!(error_word(message).len() <= message.len()),
         Head::Aggregate { .. } | Head::Push { .. } => {
             let children: Vec<&[u8]> = elements(frame).collect();
-            assert!(frame.ends_with(&children.concat()));
+            // A push among them is skipped.
+            assert!(children.iter().map(|child| child.len()).sum::<usize>() < frame.len());
             children.into_iter().for_each(examine);
         }
         Head::Simple(_)

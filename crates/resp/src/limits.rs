@@ -21,8 +21,10 @@ impl Limits {
     pub const REQUESTS: Self = Self { max_bulk: 512 << 20, max_elements: 1 << 20, max_depth: 64, max_line: 64 << 10 };
 
     /// Bounds that no honest server exceeds: a `KEYS *` may well have more than a million elements, but no line of a reply
-    /// has a million bytes.
-    pub const REPLIES: Self = Self { max_elements: u32::MAX as usize, max_line: 1 << 20, ..Self::REQUESTS };
+    /// has a million bytes; and the deepest reply is that of a script that returns a table which contains itself, of which
+    /// Redis sends about 8,000 levels before Lua's stack ends.
+    pub const REPLIES: Self =
+        Self { max_elements: u32::MAX as usize, max_depth: 8 << 10, max_line: 1 << 20, ..Self::REQUESTS };
 }
 
 impl Default for Limits {

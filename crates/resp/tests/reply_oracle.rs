@@ -131,6 +131,11 @@ fn frames<'a>(stream: &'a [u8], cuts: &[usize]) -> (Vec<&'a [u8]>, Option<ReplyE
     (found, None)
 }
 
+/// Whether the damage may have put a push among the elements: redis counts it as one of them, which Redis does not.
+fn holds_push(frame: &[u8]) -> bool {
+    frame.windows(3).any(|bytes| bytes == b"\r\n>")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -176,7 +181,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(damaged.len() + 1)).collect();
         cuts.sort_unstable();
         prop_assert_eq!(&frames(&damaged, &cuts), &whole);
-        for found in whole.0 {
+        for found in whole.0.into_iter().filter(|found| !holds_push(found)) {
             if let Ok(theirs) = redis::parse_redis_value(found) {
                 prop_assert!(shows(found, &theirs), "{} {theirs:?}", found.escape_ascii());
             }

@@ -4,7 +4,7 @@
 //! values: each child is a slice of the parent, and may be walked in turn.
 
 use super::ReplyScanner;
-use super::head::{Aggregate, count};
+use super::head::{Aggregate, count, is_push};
 use crate::limits::Limits;
 
 /// The parent has been measured already; its children are bounded by its bytes.
@@ -25,7 +25,8 @@ pub struct Elements<'a> {
 
 /// The children of the array, set, map or push in `frame`; none for any other reply.
 ///
-/// An attribute in front of the reply is stepped over; one in front of a child belongs to that child.
+/// An attribute in front of the reply is stepped over; one in front of a child belongs to that child. A push among the
+/// children is none of them.
 pub fn elements(frame: &[u8]) -> Elements<'_> {
     let (rest, left) = children(frame).unwrap_or((&[], 0));
     Elements { rest, left, scanner: ReplyScanner::new(MEASURED) }
@@ -36,17 +37,21 @@ impl<'a> Iterator for Elements<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        if self.left == 0 {
-            return None;
+        loop {
+            if self.left == 0 {
+                return None;
+            }
+            let Ok(Some(len)) = self.scanner.scan(self.rest) else {
+                self.left = 0;
+                return None;
+            };
+            let (element, rest) = self.rest.split_at(len);
+            self.rest = rest;
+            if !is_push(element) {
+                self.left -= 1;
+                return Some(element);
+            }
         }
-        let Ok(Some(len)) = self.scanner.scan(self.rest) else {
-            self.left = 0;
-            return None;
-        };
-        let (element, rest) = self.rest.split_at(len);
-        self.rest = rest;
-        self.left -= 1;
-        Some(element)
     }
 }
 

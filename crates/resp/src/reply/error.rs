@@ -22,10 +22,8 @@ pub enum ReplyError {
     LineTooLong,
     /// CR not followed by LF, or a string not followed by CR LF.
     MissingLineEnd,
-    /// An integer, boolean, double, null or big number does not read as one.
+    /// An integer, boolean, double or null does not read as one.
     InvalidScalar,
-    /// An out-of-band message inside another reply.
-    NestedPush,
 }
 
 impl fmt::Display for ReplyError {
@@ -41,7 +39,6 @@ impl fmt::Display for ReplyError {
             Self::LineTooLong => "line in reply too long",
             Self::MissingLineEnd => "line end missing in reply",
             Self::InvalidScalar => "malformed scalar in reply",
-            Self::NestedPush => "push message inside a reply",
         })
     }
 }

@@ -146,12 +146,11 @@ fn text_line(buf: &[u8], at: usize, searched: usize, longest: usize) -> Result<I
     }
 }
 
-/// Whether `text` is a value of the type `kind`.
+/// Whether `text` is a value of the type `kind`. A script may call anything a big number, and Redis sends it as it is.
 #[inline]
 fn reads_as(kind: u8, text: &[u8]) -> bool {
     match kind {
         b':' => is_number(text) && std::str::from_utf8(text).is_ok_and(|text| text.parse::<i64>().is_ok()),
-        b'(' => is_number(text),
         b'#' => matches!(text, b"t" | b"f"),
         b'_' => text.is_empty(),
         b',' => is_double(text),

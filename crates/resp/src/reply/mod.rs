@@ -2,8 +2,9 @@
 //!
 //! A reply is forwarded as it came, so all that matters is where it ends. All types of RESP2 and RESP3 are known; an
 //! attribute belongs to the frame of the value it precedes; the streamed forms (`$?`, `*?`), which no Redis sends, are
-//! refused, as are pushes inside another reply. Nesting is a counted stack of bounded height, never recursion, so that a
-//! hostile server cannot overflow ours.
+//! refused. A push inside another reply is none of its elements: Redis 7.0 sends one there when a transaction publishes to
+//! the client's own subscription. Nesting is a counted stack of bounded height, never recursion, so that a hostile server
+//! cannot overflow ours.
 //!
 //! After an error the connection must be closed, and every request waiting on it answered as having no reply.
 
@@ -106,7 +107,7 @@ impl ReplyScanner {
         let nested = !self.outer.is_empty();
         let left_here = match opened.kind {
             Aggregate::Attribute => left,
-            Aggregate::Push if nested => return Err(ReplyError::NestedPush),
+            Aggregate::Push if nested => left,
             Aggregate::Array | Aggregate::Map | Aggregate::Set | Aggregate::Push => left - 1,
         };
         if self.outer.len() >= self.limits.max_depth {
