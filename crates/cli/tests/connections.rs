@@ -37,6 +37,11 @@ const CONVERSATIONS: &[&str] = &[
     "ZADD z 1 a 2 b 3 c\nBZPOPMIN z 0\nBZPOPMAX z 1\nBZMPOP 0 1 z MIN\nBZPOPMIN z 0.01\nBLPOP h 0\nBLPOP q x\nGET a",
     "XADD s 1-1 f v\nXREAD BLOCK 10 STREAMS s 0\nXREAD BLOCK 10 STREAMS s $\nXGROUP CREATE s g 0\nXREADGROUP GROUP g c BLOCK 0 STREAMS s >\nXREADGROUP GROUP g c BLOCK 10 STREAMS s >\nDEL s",
     "MULTI\nBLPOP q 0\nXREAD BLOCK 0 STREAMS nothing 0\nEXEC\nGET a",
+    "MULTI\nSUBSCRIBE x\nGET a\nEXEC\nRESET\nGET a",
+    "HELLO 3\nSUBSCRIBE x\nMULTI\nPUBLISH x hello\nGET a\nEXEC\nUNSUBSCRIBE\nGET a",
+    "EVAL 'local a={}; local b={a}; a[1]=b; return a' 0\nGET a",
+    "HELLO 3\nEVAL 'redis.setresp(3); return {big_number=\"many\"}' 0\nGET a",
+    "CLIENT REPLY SKIP\nSUBSCRIBE x\nPING\nRESET\nGET a",
     "WAIT 0 0\nSET a 1\nWAIT 0 10\nWAIT x y\nGET a",
     "CLIENT REPLY ON\nGET a\nCLIENT REPLY SKIP\nGET a\nGET a\nCLIENT REPLY OFF\nGET a\nGET a\nCLIENT REPLY ON\nGET a\nCLIENT REPLY\nCLIENT REPLY maybe\nRESET",
     "CLIENT NO-EVICT ON\nGET a\nCLIENT NO-EVICT OFF\nCLIENT NO-EVICT x\nGET a",
@@ -397,4 +402,58 @@ async fn ten_thousand_commands_and_a_hundred_megabytes_pass_in_one_piece_also_in
     client.send([&command(&["MULTI"])[..], &set, &get, &command(&["EXEC"])].concat()).await.unwrap();
     let expected = [&b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n"[..], &answer].concat();
     assert!(client.read_exactly(expected.len(), PATIENCE).await == expected);
+}
+
+/// Numbers are handed on to others, who hand them to Redis: also that of a client that asked before it had a connection.
+#[tokio::test]
+async fn a_client_is_found_by_the_number_it_was_told() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "redis.timeout = \"20s\"\n").await;
+    let mut other = HostileClient::connect(sidecar.addr()).await;
+    for state in [&["PING"][..], &["SELECT", "3"]] {
+        let mut blocked = HostileClient::connect(sidecar.addr()).await;
+        blocked.ask(state, PATIENCE).await;
+        let id = number(&blocked.ask(&["CLIENT", "ID"], PATIENCE).await);
+        blocked.send_command(&["BLPOP", "queue", "0"]).await.unwrap();
+        eventually("the client to be found", PATIENCE, || async {
+            let mut other = HostileClient::connect(sidecar.addr()).await;
+            other.ask(&["CLIENT", "UNBLOCK", &id], PATIENCE).await == ":1\r\n"
+        })
+        .await;
+        assert_eq!(shown(blocked.read_reply(PATIENCE).await), "*-1\r\n");
+        assert_eq!(other.ask(&["CLIENT", "UNBLOCK", &id], PATIENCE).await, ":0\r\n");
+    }
+}
+
+#[tokio::test]
+async fn invalidations_reach_the_client_whose_number_was_given() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "redis.timeout = \"20s\"\n").await;
+    let mut listener = HostileClient::connect(sidecar.addr()).await;
+    let id = number(&listener.ask(&["CLIENT", "ID"], PATIENCE).await);
+    listener.ask(&["SUBSCRIBE", "__redis__:invalidate"], PATIENCE).await;
+    let mut reader = HostileClient::connect(sidecar.addr()).await;
+    assert_eq!(reader.ask(&["CLIENT", "TRACKING", "ON", "REDIRECT", &id], PATIENCE).await, "+OK\r\n");
+    reader.ask(&["GET", "a"], PATIENCE).await;
+    redis.command(&["SET", "a", "2"]).await;
+    let told = "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$1\r\na\r\n";
+    assert_eq!(shown(listener.read_reply(PATIENCE).await), told);
+}
+
+/// A stream that is not RESP begins with its first byte, not with what failsoft has asked for itself.
+#[tokio::test]
+async fn a_replica_can_be_fed_through_the_sidecar() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "redis.timeout = \"20s\"\n").await;
+    let mut replica = HostileClient::connect(sidecar.addr()).await;
+    replica.send_command(&["SYNC"]).await.unwrap();
+    let mut first = b'\n';
+    while first == b'\n' {
+        first = replica.read_exactly(1, PATIENCE).await[0];
+    }
+    assert_eq!(first, b'$');
+}
+
+fn number(reply: &str) -> String {
+    reply.trim_start_matches(':').trim_end().to_owned()
 }

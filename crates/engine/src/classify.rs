@@ -99,7 +99,10 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
         // What is about clients must not take everybody's connection for the caller's. And what ends a script that
         // keeps Redis busy cannot be sent on the connection that the script came on.
         class @ Class::Server
-            if matches!(spec.name, "client|kill" | "client|list" | "script|kill" | "function|kill") =>
+            if matches!(
+                spec.name,
+                "client|kill" | "client|list" | "client|unblock" | "script|kill" | "function|kill"
+            ) =>
         {
             Course::Dedicated { class, voids: Voids::Nothing }
         }

@@ -12,6 +12,7 @@ use failsoft::runner::Context;
 use failsoft::telemetry::counter::{Counter, CounterMap};
 
 use crate::session::access::AccessStats;
+use crate::session::dedicated::identity::{FIRST_CLIENT, Identities};
 use crate::session::patience::Waits;
 
 /// Requests that may wait for fallbacks at once, of all clients together.
@@ -39,6 +40,7 @@ pub struct Shared {
     clients: Gauge,
     fallbacks: Arc<Gauge>,
     next_client: AtomicU64,
+    identities: Arc<Identities>,
     stats: ServerStats,
 }
 
@@ -73,7 +75,8 @@ impl Shared {
             },
             clients: Gauge::new(max_clients),
             fallbacks: Arc::new(Gauge::new(MAX_FALLBACKS)),
-            next_client: AtomicU64::new(1),
+            next_client: AtomicU64::new(FIRST_CLIENT),
+            identities: Arc::default(),
             stats: ServerStats::default(),
             engine,
         }
@@ -122,6 +125,11 @@ impl Shared {
 
     pub(crate) fn fallbacks(&self) -> &Arc<Gauge> {
         &self.fallbacks
+    }
+
+    /// Under which numbers Redis knows clients.
+    pub(crate) fn identities(&self) -> &Arc<Identities> {
+        &self.identities
     }
 
     pub(crate) fn next_client(&self) -> u64 {

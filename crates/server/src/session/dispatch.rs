@@ -353,6 +353,11 @@ impl Dispatcher {
         self.greeting.set_protocol(protocol);
     }
 
+    /// failsoft's own number of the client.
+    pub(super) fn client(&self) -> u64 {
+        self.greeting.id()
+    }
+
     /// What the client calls itself.
     pub(super) fn name(&self) -> &[u8] {
         self.greeting.name()

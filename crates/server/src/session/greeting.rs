@@ -52,6 +52,11 @@ impl Greeting {
         self.protocol
     }
 
+    /// failsoft's own number of the client.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// What the client calls itself.
     pub(super) fn name(&self) -> &[u8] {
         &self.name

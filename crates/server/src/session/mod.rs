@@ -6,7 +6,7 @@
 
 pub(crate) mod access;
 mod bell;
-mod dedicated;
+pub(crate) mod dedicated;
 mod dispatch;
 mod greeting;
 pub(crate) mod patience;

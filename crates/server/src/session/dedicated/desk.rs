@@ -3,6 +3,8 @@
 //! A command is sent on with its place in the [`Ledger`], or answered by failsoft in its turn, or held: what needs no
 //! connection of its own waits until the client has gone back to the shared ones, where it is routed as its key says.
 
+use std::sync::Arc;
+
 use failsoft::apology::{Code, apologise};
 use failsoft::classify::Course;
 use failsoft::node::{Dedicated, Speaker};
@@ -15,7 +17,8 @@ use failsoft_resp::{Command, Protocol};
 
 use super::debt::{Doubt, Entry, Own, Patience, Unpaid};
 use super::effect::{Effect, Manner};
-use super::ledger::{Heard, Ledger, Unfit};
+use super::identity::{Identities, Identity};
+use super::ledger::{Following, Heard, Ledger, Unfit};
 use crate::session::dispatch::{Dispatcher, Want};
 use crate::session::replies::Touched;
 
@@ -32,6 +35,9 @@ pub(super) struct Desk {
     introducing: bool,
     home: u32,
     protocol: Protocol,
+    identities: Arc<Identities>,
+    /// There once the node has said what it calls the client.
+    identity: Option<Identity>,
 }
 
 /// What has become of a command.
@@ -62,11 +68,18 @@ fn leaves_traces(spec: Option<&Spec>, effect: &Effect) -> bool {
 
 impl Desk {
     /// A desk for a client that has come with `want`.
-    pub(super) fn new(line: Dedicated, want: Want, dispatcher: &Dispatcher, now: Time) -> Self {
+    pub(super) fn new(
+        line: Dedicated,
+        want: Want,
+        dispatcher: &Dispatcher,
+        identities: Arc<Identities>,
+        now: Time,
+    ) -> Self {
         let home = line.node().options().database;
         let introducing = want.speaker == Speaker::Client;
         let protocol = dispatcher.protocol();
-        let mut desk = Self { line, ledger: Ledger::new(home, now), introducing, home, protocol };
+        let ledger = Ledger::new(home, now);
+        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity: None };
         if introducing {
             desk.ledger.spoil();
         } else {
@@ -90,7 +103,11 @@ impl Desk {
         let (spec, course) = dispatcher.classify(command);
         let needs_own = dispatcher.wants_own(command, course).is_some();
         let introducing = self.introducing && self.ledger.len() > 0;
-        if introducing || self.ledger.is_resetting() || self.ledger.will_be_free() && !needs_own {
+        if introducing
+            || self.has_to_be_alone(command, spec)
+            || self.ledger.is_resetting()
+            || self.ledger.will_be_free() && !needs_own
+        {
             return Taken::Held;
         }
         if let Some(told) = dispatcher.judge(command) {
@@ -102,7 +119,7 @@ impl Desk {
                 self.ledger.enter_local(b"+OK\r\n".to_vec(), out);
                 Taken::Last
             }
-            Some("client|id" | "client|setinfo") if !self.ledger.is_queueing() => {
+            Some("client|setinfo") if !self.ledger.is_queueing() => {
                 self.ledger.enter_local(dispatcher.answer_here(command), out);
                 Taken::Yes
             }
@@ -115,6 +132,12 @@ impl Desk {
                 Taken::Yes
             }
         }
+    }
+
+    /// Nothing tells the replies to what was asked before from a stream that follows them.
+    fn has_to_be_alone(&self, command: &Command<'_>, spec: Option<&Spec>) -> bool {
+        let manner = spec.map_or(Manner::Once, |spec| Manner::of(spec, command));
+        self.ledger.len() > 0 && self.ledger.following_after(manner) != Following::Counted
     }
 
     /// Takes every reply that has come.
@@ -136,7 +159,7 @@ impl Desk {
             dispatcher.invalidate(&settled.touched);
             match settled.heard {
                 Heard::Nothing => {}
-                Heard::Id(id) => self.line.set_id(id),
+                Heard::Id(id) => self.handle_id(id, dispatcher),
                 Heard::Done(effect) => self.handle_done(effect, dispatcher, now),
                 Heard::Reset => {
                     dispatcher.reset();
@@ -187,7 +210,8 @@ impl Desk {
             self.ledger.spoil();
         }
         let (patience, doubt) = self.expectations(course, &touched);
-        let start = self.line.send(command.frame());
+        let translated = names_clients(spec).then(|| self.identities.translate(command)).flatten();
+        let start = self.line.send(translated.as_deref().unwrap_or(command.frame()));
         self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
     }
 
@@ -240,6 +264,11 @@ impl Desk {
         }
     }
 
+    fn handle_id(&mut self, id: i64, dispatcher: &Dispatcher) {
+        self.line.set_id(id);
+        self.identity = Some(self.identities.identify(dispatcher.client(), id));
+    }
+
     fn set_protocol(&mut self, protocol: Protocol, dispatcher: &mut Dispatcher) {
         self.protocol = protocol;
         self.line.set_protocol(protocol);
@@ -265,8 +294,9 @@ impl Desk {
 
     /// Gives the connection its client's name, and asks what the node calls it.
     fn introduce_client(&mut self, dispatcher: &Dispatcher, now: Time) {
-        if self.line.id() == 0 {
-            self.ask(Own::Id, &[b"CLIENT", b"ID"], now);
+        match self.line.id() {
+            0 => self.ask(Own::Id, &[b"CLIENT", b"ID"], now),
+            id => self.handle_id(id, dispatcher),
         }
         if self.line.name() != dispatcher.name() {
             self.line.set_name(dispatcher.name());
@@ -280,4 +310,9 @@ impl Desk {
         let start = self.line.send(&frame);
         self.ledger.enter_own(own, start, now);
     }
+}
+
+/// Whether the command may speak of clients by their numbers.
+fn names_clients(spec: Option<&Spec>) -> bool {
+    spec.is_some_and(|spec| matches!(spec.name, "client|kill" | "client|list" | "client|unblock" | "client|tracking"))
 }

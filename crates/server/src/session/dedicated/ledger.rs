@@ -43,7 +43,7 @@ enum Queueing {
 
 /// How replies are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Following {
+pub(super) enum Following {
     /// Each is counted.
     Counted,
     /// Whatever comes is passed on, frame by frame.
@@ -150,6 +150,16 @@ impl Ledger {
         self.following == Following::Foreign
     }
 
+    /// How replies will be followed once a command that is answered in this manner has been sent.
+    pub(super) fn following_after(&self, manner: Manner) -> Following {
+        match manner {
+            Manner::Stream => Following::Stream,
+            Manner::Foreign => Following::Foreign,
+            Manner::PerChannel(..) if self.is_queueing() || self.mode != ReplyMode::On => Following::Stream,
+            Manner::PerChannel(..) | Manner::Once | Manner::ReplyMode(_) | Manner::Reset => Following::Counted,
+        }
+    }
+
     /// By when the next reply must have come, if the node may be silent for `timeout`.
     pub(super) fn due(&self, timeout: Duration) -> Option<Time> {
         let first = self.debts.front().filter(|_| !self.is_endless())?;
@@ -167,18 +177,18 @@ impl Ledger {
         let (touched, doubt) = self.queue(touched, doubt, &effect);
         let owed = match manner {
             Manner::Once => Owed::Reply,
-            Manner::PerChannel(..) if self.is_queueing() || self.mode != ReplyMode::On => {
-                return self.follow(Following::Stream);
+            Manner::PerChannel(channels, named) if self.following_after(manner) == Following::Counted => {
+                Owed::Confirmations { channels, named, left: None }
             }
-            Manner::PerChannel(channels, named) => Owed::Confirmations { channels, named, left: None },
             Manner::ReplyMode(mode) => return self.set_mode(mode, start, asked),
-            Manner::Stream => return self.follow(Following::Stream),
-            Manner::Foreign => return self.follow(Following::Foreign),
+            Manner::PerChannel(..) | Manner::Stream | Manner::Foreign => {
+                return self.follow(self.following_after(manner));
+            }
             Manner::Reset => Owed::Reset,
         };
         self.resetting |= matches!(owed, Owed::Reset);
         self.look_ahead(&effect, &owed);
-        if self.is_answered(&owed) {
+        if self.is_answered(&owed) && self.following == Following::Counted {
             self.debts.push_back(Debt { owed, effect, asked, patience, doubt, start, touched });
         }
     }

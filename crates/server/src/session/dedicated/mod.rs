@@ -13,6 +13,7 @@
 mod debt;
 mod desk;
 mod effect;
+pub(crate) mod identity;
 mod ledger;
 mod message;
 mod state;
@@ -65,7 +66,8 @@ struct Own<'s> {
 
 impl<'s> Own<'s> {
     fn new(session: &'s mut Session, line: Dedicated, want: Want) -> Self {
-        let desk = Desk::new(line, want, &session.dispatcher, session.shared.clock().now());
+        let (identities, now) = (session.shared.identities().clone(), session.shared.clock().now());
+        let desk = Desk::new(line, want, &session.dispatcher, identities, now);
         Self { session, desk }
     }
 
