@@ -4,8 +4,11 @@
 //! was not answered has not failed. Which of the five it was decides whether the next tier may be asked, whether the
 //! circuit hears of it, and whether asking again is safe.
 
+mod tls_fault;
+
 use std::fmt;
 
+pub use self::tls_fault::TlsFault;
 use crate::circuit::Evidence;
 use crate::refusal::{Health, Refusal};
 
@@ -48,6 +51,8 @@ pub enum Failure {
     Unreachable,
     /// The node refused the connection's handshake (authentication, database, too many clients).
     Handshake(Refusal),
+    /// There is no TLS with the node, and it is not spoken to without.
+    Tls(TlsFault),
     /// There is no connection, and the next attempt is not due.
     Disconnected,
     /// The circuit does not let traffic through.
@@ -93,6 +98,7 @@ impl Failure {
             Self::ConnectTimeout => "connect_timeout",
             Self::Unreachable => "unreachable",
             Self::Handshake(refusal) => refusal.name(),
+            Self::Tls(fault) => fault.name(),
             Self::Disconnected => "disconnected",
             Self::CircuitOpen => "circuit_open",
             Self::HeldOpen => "held_open",
@@ -113,6 +119,7 @@ impl Failure {
             Self::ConnectRefused
             | Self::ConnectTimeout
             | Self::Unreachable
+            | Self::Tls(_)
             | Self::Disconnected
             | Self::OriginError
             | Self::OriginTimeout => Evidence::Failure,
@@ -207,6 +214,15 @@ mod tests {
     fn our_own_bounds_are_no_evidence_against_a_node() {
         for failure in [Failure::CircuitOpen, Failure::QueueFull, Failure::Shed, Failure::DeadlineSpent] {
             assert_eq!(Outcome::Failed(failure).evidence(), Evidence::Abandoned);
+        }
+    }
+
+    #[test]
+    fn a_node_without_tls_cannot_be_used_and_each_fault_has_its_name() {
+        let names: std::collections::BTreeSet<_> = TlsFault::ALL.map(TlsFault::name).into();
+        assert_eq!(names.len(), TlsFault::ALL.len());
+        for fault in TlsFault::ALL {
+            assert_eq!(Outcome::Failed(Failure::Tls(fault)).evidence(), Evidence::Failure);
         }
     }
 

@@ -19,10 +19,11 @@ use crate::clock::Clock;
 use crate::node::{Credentials, Node, NodeOptions};
 use crate::origin::{self, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::route::{Route, Source};
-use crate::settings::{self, AuthFailure, Fetch, LocalMode, Settings};
+use crate::settings::{self, AuthFailure, Fetch, LocalMode, Security, Settings, ThisProcess};
 use crate::telemetry::route::RouteStats;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
+use crate::tls::{ClientTls, TlsError};
 use crate::tracking::Tracking;
 use crate::world::{Parts, World};
 use crate::write_back::WriteBack;
@@ -45,6 +46,9 @@ pub enum AssembleError {
         /// What is wrong.
         error: OriginError,
     },
+    /// A file for TLS towards nodes cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A route's query cannot be used.
     #[error("route `{route}`: {error}")]
     Query {
@@ -77,7 +81,8 @@ pub(crate) fn assemble(
     let origins = origins(settings, ground, before)?;
     let redis = settings.redis();
     let circuit = circuit(settings.breaker());
-    let node = |tier, address| self::node(tier, node_options(redis, address), &circuit, ground, before);
+    let tls = tls(redis, before)?;
+    let node = |tier, address| self::node(tier, node_options(redis, address, tls.as_ref()), &circuit, ground, before);
     let listed = settings
         .routes()
         .iter()
@@ -86,6 +91,7 @@ pub(crate) fn assemble(
     let (primary, local) = (node(Tier::Primary, redis.primary()), local(settings, before));
     Ok(World::new(Parts {
         tracking: tracking(&listed, &primary, &local, ground, before),
+        tls: tls.clone(),
         replicas: redis.replicas().iter().map(|address| node(Tier::Replica, address)).collect(),
         primary,
         local,
@@ -126,9 +132,19 @@ fn node(
     }
 }
 
-fn node_options(redis: &settings::Redis, address: &settings::NodeAddress) -> NodeOptions {
+/// What has been read is kept while it is made from the same files: whoever reads them again tells it so.
+fn tls(redis: &settings::Redis, before: Option<&Before<'_>>) -> Result<Option<Arc<ClientTls>>, AssembleError> {
+    let Some(files) = redis.tls() else { return Ok(None) };
+    match before.and_then(|before| before.world.tls()).filter(|tls| tls.files() == files) {
+        Some(tls) => Ok(Some(tls.clone())),
+        None => Ok(Some(Arc::new(ClientTls::load(files.clone(), &ThisProcess)?))),
+    }
+}
+
+fn node_options(redis: &settings::Redis, address: &settings::NodeAddress, tls: Option<&Arc<ClientTls>>) -> NodeOptions {
     NodeOptions {
         address: address.clone(),
+        tls: tls.filter(|_| address.security() == Security::Tls).cloned(),
         credentials: Credentials {
             username: redis.username().map(str::to_owned),
             password: redis.password().map(|password| password.expose().to_owned()),

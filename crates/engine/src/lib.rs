@@ -27,6 +27,7 @@ pub mod shutdown;
 pub mod stand_in;
 pub mod telemetry;
 pub mod tier;
+pub mod tls;
 pub mod tracking;
 pub mod value;
 pub mod verb;

@@ -18,6 +18,7 @@ use crate::route::Route;
 use crate::settings::Rules;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
+use crate::tls::ClientTls;
 use crate::tracking::Tracking;
 use crate::write_back::WriteBack;
 
@@ -39,6 +40,8 @@ impl RouteId {
 pub struct Parts {
     /// Where writes go and reads go first.
     pub primary: Arc<Node>,
+    /// What TLS with nodes is made with, if there is any.
+    pub tls: Option<Arc<ClientTls>>,
     /// The primary's replicas, first asked first.
     pub replicas: Vec<Arc<Node>>,
     /// This process' memory.
@@ -108,6 +111,11 @@ impl World {
     /// Where writes go.
     pub fn primary(&self) -> &Arc<Node> {
         &self.parts.primary
+    }
+
+    /// What TLS with nodes is made with, if there is any.
+    pub fn tls(&self) -> Option<&Arc<ClientTls>> {
+        self.parts.tls.as_ref()
     }
 
     /// The primary's replicas.

@@ -5,12 +5,14 @@
 //! admin interface, settings.
 
 mod admin;
+mod certificates;
 mod descriptors;
 mod listener;
 pub mod reload;
 mod session;
 mod shared;
 mod sidecar;
+mod tls;
 mod worker;
 
 pub use shared::{ServerStats, Shared};

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::certificates::Certificates;
 use crate::shared::Shared;
 
 /// How often the content is compared where nothing was told.
@@ -33,6 +34,7 @@ pub async fn follow(path: PathBuf, shared: Arc<Shared>) {
     let hasher = RandomState::new();
     let fingerprint = |path: &Path| std::fs::read(path).ok().map(|content| hasher.hash_one(content));
     let mut seen = fingerprint(&path);
+    let mut certificates = Certificates::new(shared.clone());
     let mut glance = interval(GLANCE);
     glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -43,10 +45,12 @@ pub async fn follow(path: PathBuf, shared: Arc<Shared>) {
         };
         let found = fingerprint(&path);
         if asked == Asked::ByFile && (found == seen || found.is_none()) {
+            certificates.glance();
             continue;
         }
         seen = found;
         take_up(&path, &shared);
+        certificates.refresh();
     }
 }
 

@@ -10,10 +10,12 @@ use failsoft::gauge::Gauge;
 use failsoft::node::Lane;
 use failsoft::runner::Context;
 use failsoft::telemetry::counter::{Counter, CounterMap};
+use failsoft::tls::{Expiry, ServerTls};
 
 use crate::session::access::AccessStats;
 use crate::session::dedicated::identity::{FIRST_CLIENT, Identities};
 use crate::session::patience::Waits;
+use crate::tls::Doorkeeper;
 
 /// Requests that may wait for fallbacks at once, of all clients together.
 const MAX_FALLBACKS: usize = 100_000;
@@ -42,6 +44,7 @@ pub struct Shared {
     next_client: AtomicU64,
     identities: Arc<Identities>,
     stats: ServerStats,
+    doorkeeper: Doorkeeper,
 }
 
 /// What is counted about clients.
@@ -57,11 +60,13 @@ pub struct ServerStats {
     pub(crate) access: Arc<AccessStats>,
     /// Times that settings were taken up, by result.
     pub reloads: CounterMap,
+    /// Times that certificates were read again, by result.
+    pub certificate_reloads: CounterMap,
 }
 
 impl Shared {
     /// What the threads of a sidecar share that lets in as many clients.
-    pub(crate) fn new(engine: Arc<Engine>, max_clients: usize) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, max_clients: usize, tls: Option<ServerTls>) -> Self {
         let settings = engine.settings();
         let server = settings.server();
         let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
@@ -78,6 +83,7 @@ impl Shared {
             next_client: AtomicU64::new(FIRST_CLIENT),
             identities: Arc::default(),
             stats: ServerStats::default(),
+            doorkeeper: Doorkeeper::new(tls),
             engine,
         }
     }
@@ -105,6 +111,17 @@ impl Shared {
     /// Requests that wait for fallbacks, how many may, and how many were turned away.
     pub fn fallback_tasks(&self) -> (usize, usize, usize) {
         (self.fallbacks.inside(), self.fallbacks.bound(), self.fallbacks.refused())
+    }
+
+    pub(crate) fn doorkeeper(&self) -> &Doorkeeper {
+        &self.doorkeeper
+    }
+
+    /// When the certificates towards clients and towards nodes expire.
+    pub(crate) fn expiries(&self) -> Vec<Expiry> {
+        let towards_clients = self.doorkeeper.tls().map(ServerTls::expiries).unwrap_or_default();
+        let towards_nodes = self.engine.world().0.tls().map(|tls| tls.expiries()).unwrap_or_default();
+        [towards_clients, towards_nodes].concat()
     }
 
     pub(crate) fn limits(&self) -> Limits {

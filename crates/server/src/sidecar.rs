@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use failsoft::Engine;
 use failsoft::assemble::AssembleError;
-use failsoft::settings::Settings;
+use failsoft::settings::{Settings, ThisProcess};
 use failsoft::shutdown::Shutdown;
+use failsoft::tls::{ServerTls, TlsError};
 use thiserror::Error;
 
 use crate::listener::Listener;
@@ -33,6 +34,9 @@ pub enum StartError {
     /// The settings cannot be carried out.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// A file for TLS towards clients cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// No thread could be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -62,7 +66,8 @@ impl Sidecar {
         let said = doors.to_string();
         let admin_listener = open_admin(server.admin())?;
         let admin_address = admin_listener.local_addr().unwrap_or(server.admin());
-        let shared = Arc::new(Shared::new(Arc::new(Engine::new(settings, threads)?), max_clients));
+        let tls = server.tls().map(|files| ServerTls::load(files, &ThisProcess)).transpose()?;
+        let shared = Arc::new(Shared::new(Arc::new(Engine::new(settings, threads)?), max_clients, tls));
         let shutdown = Shutdown::default();
         shared.engine().start_probes();
         let admin = tokio::spawn(admin::serve(admin_listener, shared.clone(), shutdown.clone()));

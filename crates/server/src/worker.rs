@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use failsoft::shutdown::Shutdown;
 use failsoft::wire::Wire;
-use failsoft_resp::encode;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::listener::{Acceptor, Listener};
-use crate::session::Session;
+use crate::listener::{Acceptor, Arrival, Listener, Speech};
+use crate::session::{Ended, Session};
 use crate::shared::Shared;
 
 /// Serves clients on the calling thread until shutdown, then lets those who are there finish within `drain`.
@@ -31,7 +30,7 @@ async fn serve(worker: usize, listeners: Vec<Listener>, shared: &Arc<Shared>, sh
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
-            wire = acceptor.accept(shared) => welcome(worker, wire, shared, shutdown, &mut sessions),
+            arrival = acceptor.accept(shared) => welcome(worker, arrival, shared, shutdown, &mut sessions),
             Some(_) = sessions.join_next() => {}
             () = shutdown.begun() => break,
         }
@@ -43,21 +42,32 @@ async fn serve(worker: usize, listeners: Vec<Listener>, shared: &Arc<Shared>, sh
     }
 }
 
-fn welcome(worker: usize, wire: Wire, shared: &Arc<Shared>, shutdown: &Shutdown, sessions: &mut JoinSet<()>) {
+fn welcome(worker: usize, arrival: Arrival, shared: &Arc<Shared>, shutdown: &Shutdown, sessions: &mut JoinSet<()>) {
     if !shared.client_gauge().try_enter() {
-        sessions.spawn(turn_away(wire));
-        return;
+        return arrival.turn_away();
     }
-    if let Some(Err(error)) = shared.limits().tcp_keepalive.map(|after| wire.keep_alive(after)) {
+    if let Some(Err(error)) = shared.limits().tcp_keepalive.map(|after| arrival.socket.keep_alive(after)) {
         tracing::debug!(%error, "cannot ask whether clients are still there");
     }
-    let session = Session::new(shared.clone(), worker, shared.next_client(), wire, shutdown.clone());
-    let shared = shared.clone();
+    let (shared, shutdown) = (shared.clone(), shutdown.clone());
     sessions.spawn(async move {
         let _place = Place(&shared);
-        let ended = session.run().await;
+        let ended = match secure(arrival, &shared, &shutdown).await {
+            Ok(wire) => Session::new(shared.clone(), worker, shared.next_client(), wire, shutdown).run().await,
+            Err(ended) => ended,
+        };
         shared.stats().closed.increment(ended.name());
     });
+}
+
+async fn secure(arrival: Arrival, shared: &Shared, shutdown: &Shutdown) -> Result<Wire, Ended> {
+    match arrival.speech {
+        Speech::Plain => Ok(Wire::Plain(arrival.socket)),
+        Speech::Tls => tokio::select! {
+            secured = shared.doorkeeper().secure(arrival.socket) => secured.ok_or(Ended::Handshake),
+            () = shutdown.begun() => Err(Ended::Shutdown),
+        },
+    }
 }
 
 /// A client's place among those that may be connected; given back however the session ends.
@@ -67,13 +77,4 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.client_gauge().leave();
     }
-}
-
-/// Says what Redis says, and closes.
-async fn turn_away(mut wire: Wire) {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    let mut reply = Vec::new();
-    encode::error(&mut reply, "ERR max number of clients reached");
-    // The client is turned away whether or not it hears why.
-    let _ = timeout(PATIENCE, wire.write_all(&reply)).await;
 }

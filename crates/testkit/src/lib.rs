@@ -24,6 +24,7 @@
 //! ```
 
 mod account;
+pub mod certificates;
 mod door;
 mod frame;
 pub mod hostile;

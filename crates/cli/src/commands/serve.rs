@@ -71,7 +71,7 @@ fn could_not_start(error: &StartError) -> ExitCode {
             fail(error, format_args!("something listens there already; stop it, or choose another port for {setting}"))
         }
         StartError::Listen { setting, .. } => fail(error, format_args!("choose another one for {setting}")),
-        StartError::Assemble(_) => fail(error, "run `failsoft check -c FILE`: it names the line"),
+        StartError::Assemble(_) | StartError::Tls(_) => fail(error, "run `failsoft check -c FILE`: it names the line"),
         StartError::Thread(_) => fail(error, "look at the limits of this user (`ulimit -u`)"),
     }
 }

@@ -3,18 +3,18 @@
 //! A TCP connection proves nothing: the kernel accepts it for a stopped process, and Redis accepts one only to say that
 //! it has too many. So the handshake always ends with a PING whose reply is awaited.
 
+use std::fmt;
 use std::time::Duration;
-use std::{fmt, io};
 
 use failsoft_core::outcome::Failure;
 use failsoft_core::refusal::{Health, Refusal};
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::NodeOptions;
-use crate::settings::NodeAddress;
+use super::dial::{dial, failure};
 use crate::wire::Wire;
 
 /// Bytes of reply that a handshake may bring.
@@ -41,27 +41,26 @@ impl fmt::Debug for Credentials {
 /// # Errors
 /// Why there is no connection; nothing a client has asked for has been sent.
 pub async fn connect(options: &NodeOptions, protocol: Protocol) -> Result<Wire, Failure> {
-    timeout(options.connect_timeout, connect_unbounded(options, protocol)).await.unwrap_or(Err(Failure::ConnectTimeout))
-}
-
-async fn connect_unbounded(options: &NodeOptions, protocol: Protocol) -> Result<Wire, Failure> {
-    let mut wire = open(options).await?;
-    let (greeting, replies) = greeting(options, protocol);
-    wire.write_all(&greeting).await.map_err(|error| failure(&error))?;
-    read_replies(&mut wire, replies).await?;
+    let deadline = Instant::now() + options.connect_timeout;
+    let mut wire = dial(options, deadline).await?;
+    let greeted = timeout_at(deadline, greet(&mut wire, options, protocol)).await;
+    greeted.unwrap_or(Err(Failure::ConnectTimeout))?;
     Ok(wire)
 }
 
-/// Connects without a word.
+/// Connects without a word of Redis' protocol, within the node's connect timeout.
 pub(super) async fn open(options: &NodeOptions) -> Result<Wire, Failure> {
-    dial(&options.address).await.map_err(|error| failure(&error))
+    dial(options, Instant::now() + options.connect_timeout).await
 }
 
-async fn dial(address: &NodeAddress) -> io::Result<Wire> {
-    match address {
-        NodeAddress::Tcp { host, port, .. } => Wire::connect_tcp(host, *port).await,
-        NodeAddress::Unix { path } => Wire::connect_unix(path).await,
+async fn greet(wire: &mut Wire, options: &NodeOptions, protocol: Protocol) -> Result<(), Failure> {
+    let (greeting, replies) = greeting(options, protocol);
+    if let Err(error) = wire.write_all(&greeting).await {
+        // Who closes on us may have said why before.
+        let last_words = wire.read_now(&mut Vec::with_capacity(REPLY_BOUND)).err();
+        return Err(last_words.map_or(failure(&error), |words| failure(&words)));
     }
+    read_replies(wire, replies).await
 }
 
 fn greeting(options: &NodeOptions, protocol: Protocol) -> (Vec<u8>, usize) {
@@ -123,16 +122,6 @@ fn judge(reply: &[u8]) -> Result<(), Failure> {
         refusal @ Refusal::MaxClients => Err(Failure::Handshake(refusal)),
         refusal if refusal.health() == Health::Sick => Ok(()),
         refusal => Err(Failure::Handshake(refusal)),
-    }
-}
-
-fn failure(error: &std::io::Error) -> Failure {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused
-        | std::io::ErrorKind::ConnectionReset
-        | std::io::ErrorKind::BrokenPipe => Failure::ConnectRefused,
-        std::io::ErrorKind::TimedOut => Failure::ConnectTimeout,
-        _ => Failure::Unreachable,
     }
 }
 

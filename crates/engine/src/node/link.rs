@@ -111,6 +111,7 @@ impl Link {
     /// The connection is through its handshake.
     pub(super) fn handle_up(&self) {
         self.stats.connects.increment();
+        self.stats.note_connect(&self.options.address, Ok(()));
         self.stats.connections.fetch_add(1, Ordering::Relaxed);
         self.queue.lock().phase = Phase::Up;
     }
@@ -118,6 +119,7 @@ impl Link {
     /// An attempt to connect has failed: nothing of what waits for it was sent.
     pub(super) fn handle_unreachable(&self, failure: Failure) {
         self.stats.connect_failures.increment(failure.name());
+        self.stats.note_connect(&self.options.address, Err(failure));
         let waiting = self.queue.lock().take_all(Phase::Down(failure));
         if waiting.is_empty() && Outcome::Failed(failure).evidence() == Evidence::Failure {
             self.health.handle_probe(ProbeResult::Failed, self.clock.now());
@@ -188,11 +190,12 @@ impl Link {
     }
 }
 
-/// What a request hears while there is no connection. That the node refuses failsoft itself is told each time, because
-/// whether anything else may answer then is a matter of policy.
+/// What a request hears while there is no connection. That the node refuses failsoft itself, or cannot be trusted, is
+/// told each time: somebody has something to mend, and whether anything else may answer then is a matter of policy.
 pub(super) fn while_down(because: Failure) -> Failure {
     match because {
         Failure::Handshake(refusal) if refusal.health() != Condition::Sick => because,
+        Failure::Tls(_) => because,
         _ => Failure::Disconnected,
     }
 }

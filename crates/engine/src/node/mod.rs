@@ -5,6 +5,7 @@
 
 mod backoff;
 mod dedicated;
+mod dial;
 mod driver;
 pub mod handshake;
 mod link;
@@ -33,12 +34,15 @@ use crate::gauge::Gauge;
 use crate::health::Health;
 use crate::settings::NodeAddress;
 use crate::shutdown::Shutdown;
+use crate::tls::ClientTls;
 
 /// Where a node is and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeOptions {
     /// Where it listens.
     pub address: NodeAddress,
+    /// What TLS with it is made with, if its URL asks for TLS.
+    pub tls: Option<Arc<ClientTls>>,
     /// Who failsoft is to the node.
     pub credentials: Credentials,
     /// The database that is selected on every connection.

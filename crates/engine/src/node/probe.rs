@@ -115,12 +115,16 @@ async fn probe(node: &Node, wire: &mut Option<Wire>) -> Verdict {
         Some(connected) => connected,
         None => match handshake::connect(node.options(), Protocol::Resp2).await {
             Ok(mut connected) => {
+                node.stats().note_connect(&node.options().address, Ok(()));
                 if timeout(node.options().timeout, node.version.learn(&mut connected)).await.is_err() {
                     return Verdict::Silent(Silence::Timeout);
                 }
                 connected
             }
-            Err(failure) => return Verdict::Failed(failure),
+            Err(failure) => {
+                node.stats().note_connect(&node.options().address, Err(failure));
+                return Verdict::Failed(failure);
+            }
         },
     };
     match timeout(node.options().timeout, exchange(node, connected)).await {

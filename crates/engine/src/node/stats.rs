@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use failsoft_core::outcome::{Failure, TlsFault};
+use parking_lot::Mutex;
+
+use crate::settings::NodeAddress;
 use crate::telemetry::counter::{Counter, CounterMap};
 use crate::telemetry::histogram::Histogram;
 
@@ -30,11 +34,34 @@ pub struct NodeStats {
     pub probes: CounterMap,
     /// Time from asking to the reply, in seconds.
     pub latency: Histogram,
+    /// Why the last attempt to connect has found no TLS, if it has not.
+    tls_fault: Mutex<Option<TlsFault>>,
     /// 0 until a probe has tried to write, then one more than [`Writable`].
     writable: AtomicU64,
 }
 
 impl NodeStats {
+    /// Says why there is no connection to the node at `address` where that is a matter of TLS, when it becomes so or
+    /// becomes different; and that there is one again.
+    pub(super) fn note_connect(&self, address: &NodeAddress, connected: Result<(), Failure>) {
+        let fault = match connected {
+            Ok(()) => None,
+            Err(Failure::Tls(fault)) => Some(fault),
+            // The node is not there at all, which says nothing about TLS.
+            Err(_) => return,
+        };
+        let mut known = self.tls_fault.lock();
+        match (*known, fault) {
+            (before, Some(fault)) if before != Some(fault) => {
+                let (reason, because) = (fault.name(), fault.explanation());
+                tracing::error!(node = %address, reason, "no connection to the node: {because}");
+            }
+            (Some(_), None) => tracing::info!(node = %address, "there is a connection to the node again"),
+            (Some(_), Some(_)) | (None, None | Some(_)) => {}
+        }
+        *known = fault;
+    }
+
     /// Notes whether the node takes writes.
     pub fn set_writable(&self, writable: Writable) {
         self.writable.store(writable as u64 + 1, Ordering::Relaxed);

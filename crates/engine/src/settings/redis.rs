@@ -1,19 +1,22 @@
 //! `[redis]`: the deployment failsoft stands before, and how patient it is with it.
 //!
 //! Only what this version can do is accepted; what is planned is refused by name rather than ignored, so that nobody
-//! believes to have Sentinel or TLS because the file says so.
+//! believes to have Sentinel because the file says so.
 
 mod node;
+mod tls;
 
 use super::address::WrittenUrl;
 use super::judge::Judge;
 use super::secret::{Home, Secret, WrittenSecret};
 use super::units::{WrittenDuration, WrittenSize};
+use crate::tls::ClientFiles;
 pub use node::{NodeAddress, Security};
 use node::{NodeUrl, node_url};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use tls::WrittenRedisTls;
 
 /// The Redis deployment failsoft stands before, and how patient it is with it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +25,7 @@ use std::time::Duration;
 pub(crate) struct WrittenRedis {
     /// How the nodes belong together. Only "standalone" is available in this version.
     topology: Topology,
-    /// The primary: one URL, `redis://[user[:password]@]host[:port][/database]`, or
+    /// The primary: one URL, `redis://[user[:password]@]host[:port][/database]`, `rediss://` for TLS, or
     /// `unix://[user[:password]@]/path[?db=database]` for a socket on this machine.
     #[schemars(length(min = 1, max = 16))]
     nodes: Vec<WrittenUrl>,
@@ -71,6 +74,8 @@ pub(crate) struct WrittenRedis {
     /// may still not answer reads. Give it a name that nobody else uses, and failsoft's user the right to write it.
     #[schemars(length(min = 1, max = 512))]
     probe_key: String,
+    /// What TLS towards nodes is made of. The files are read again when they change and on SIGHUP.
+    tls: WrittenRedisTls,
 }
 
 /// How Redis nodes belong together.
@@ -118,6 +123,7 @@ impl Default for WrittenRedis {
             auth_failure: AuthFailure::default(),
             probe_interval: WrittenDuration::secs(1),
             probe_key: "failsoft:probe".to_owned(),
+            tls: WrittenRedisTls::default(),
         }
     }
 }
@@ -145,6 +151,7 @@ pub struct Redis {
     auth_failure: AuthFailure,
     probe_interval: Duration,
     probe_key: String,
+    tls: Option<ClientFiles>,
 }
 
 impl Redis {
@@ -158,10 +165,9 @@ impl Redis {
         let replicas = replicas.into_iter().collect::<Option<Vec<_>>>()?;
         ensure_shared(&primary, &replicas, judge);
         ensure_different(&primary, &replicas, judge);
-        refuse_tls(&primary, "redis.nodes[0]", judge);
-        for (index, replica) in replicas.iter().enumerate() {
-            refuse_tls(replica, &format!("redis.replicas[{index}]"), judge);
-        }
+        let replica_paths = replicas.iter().enumerate().map(|(index, url)| (format!("redis.replicas[{index}]"), url));
+        let named: Vec<_> = std::iter::once(("redis.nodes[0]".to_owned(), &primary)).chain(replica_paths).collect();
+        let tls = tls::mean(&written.tls, &named, home, judge);
         let in_url = primary.password.take();
         let password = WrittenSecret {
             table: "redis",
@@ -186,6 +192,7 @@ impl Redis {
             auth_failure: written.auth_failure,
             probe_interval: written.probe_interval.0,
             probe_key: written.probe_key.clone(),
+            tls,
         })
     }
 
@@ -259,6 +266,11 @@ impl Redis {
         self.probe_interval
     }
 
+    /// What TLS towards nodes is made of, if any node is spoken to over TLS.
+    pub fn tls(&self) -> Option<&ClientFiles> {
+        self.tls.as_ref()
+    }
+
     /// The key a probe reads.
     pub fn probe_key(&self) -> &str {
         &self.probe_key
@@ -274,12 +286,6 @@ fn refuse_topology(topology: Topology, judge: &mut Judge<'_>) {
     judge
         .error("redis.topology", format!("topology \"{name}\" is not available in this version"))
         .hint("topology = \"standalone\", with the primary in nodes and its replicas in replicas");
-}
-
-fn refuse_tls(node: &NodeUrl, path: &str, judge: &mut Judge<'_>) {
-    if node.address.security() == Security::Tls {
-        judge.error(path, "TLS (rediss://) is not available in this version");
-    }
 }
 
 fn primary(written: &WrittenRedis, judge: &mut Judge<'_>) -> Option<NodeUrl> {

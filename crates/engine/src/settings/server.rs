@@ -1,17 +1,20 @@
 //! `[server]`: where clients and operators reach failsoft, and how much of the machine they may use.
 
 mod reach;
+mod tls;
 mod unix;
 
 use super::judge::Judge;
 use super::rules::{Auth, DenyList, Reach};
 use super::secret::Home;
 use super::units::{WrittenDuration, WrittenSize};
+use crate::tls::ServerFiles;
 use reach::Beyond;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tls::WrittenServerTls;
 pub use unix::UnixSocket;
 
 /// What is written where an address may be left out.
@@ -25,6 +28,9 @@ pub(crate) struct WrittenServer {
     /// Where clients connect: an IP address and a port, or "off".
     #[schemars(extend("x-restart" = true), length(max = 64))]
     listen: String,
+    /// Where clients connect over TLS: an IP address and a port, beside `listen` or instead of it. Needs [server.tls].
+    #[schemars(extend("x-restart" = true), length(max = 64))]
+    tls_listen: Option<String>,
     /// A socket in the file system where clients of this machine connect; a relative path starts at the folder of the
     /// settings file. What a dead process has left there is replaced.
     #[schemars(extend("x-restart" = true), length(min = 1, max = 107))]
@@ -65,19 +71,23 @@ pub(crate) struct WrittenServer {
     /// Whom clients have to convince of who they are: nobody, failsoft by its own list of [[users]], or Redis by its ACL.
     auth: Auth,
     /// Commands that nobody may run, such as "FLUSHALL" or "CONFIG SET"; a container such as "CONFIG" stands for all its
-    /// subcommands. When left out: nothing, or, where `listen` can be reached from other machines, FLUSHALL, FLUSHDB,
+    /// subcommands. When left out: nothing, or, where a door can be reached from other machines, FLUSHALL, FLUSHDB,
     /// CONFIG, DEBUG, SHUTDOWN, MODULE, REPLICAOF, SLAVEOF and ACL SETUSER.
     #[schemars(length(max = 1024))]
     deny_commands: Option<Vec<String>>,
-    /// Whether `listen` may be reachable from other machines although `auth` is "open", and `admin`, which has no users,
-    /// at all. Whoever reaches an open failsoft reaches Redis through it.
+    /// Whether `listen` and `tls_listen` may be reachable from other machines although `auth` is "open", and `admin`, which
+    /// has no users, at all. Whoever reaches an open failsoft reaches Redis through it. `tls_listen` needs no such leave
+    /// where every client must show a certificate.
     allow_non_loopback: bool,
+    /// What TLS towards clients is made of. The files are read again when they change and on SIGHUP.
+    tls: WrittenServerTls,
 }
 
 impl Default for WrittenServer {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:6380".to_owned(),
+            tls_listen: None,
             unix_socket: None,
             unix_socket_mode: "0600".to_owned(),
             admin: "127.0.0.1:9180".to_owned(),
@@ -92,6 +102,7 @@ impl Default for WrittenServer {
             auth: Auth::default(),
             deny_commands: None,
             allow_non_loopback: false,
+            tls: WrittenServerTls::default(),
         }
     }
 }
@@ -115,7 +126,9 @@ impl WrittenServer {
 
     /// Who can reach a door for clients.
     fn reach(&self) -> Reach {
-        self.listen.parse().map_or(Reach::Loopback, reach::reach)
+        let addresses = std::iter::once(&self.listen).chain(&self.tls_listen).filter_map(|text| text.parse().ok());
+        let is_beyond = addresses.map(reach::reach).any(|reach| reach == Reach::BeyondLoopback);
+        if is_beyond { Reach::BeyondLoopback } else { Reach::Loopback }
     }
 }
 
@@ -123,6 +136,8 @@ impl WrittenServer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     listen: Option<SocketAddr>,
+    tls_listen: Option<SocketAddr>,
+    tls: Option<ServerFiles>,
     unix_socket: Option<UnixSocket>,
     admin: SocketAddr,
     threads: usize,
@@ -138,24 +153,26 @@ pub struct Server {
 impl Server {
     pub(crate) fn mean(written: &WrittenServer, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<Self> {
         let listen = (written.listen != OFF).then(|| reach::address(&written.listen, "server.listen", judge));
+        let tls = tls::mean(&written.tls, written.tls_listen.is_some(), home, judge);
+        let tls_listen = written.tls_listen.as_deref().map(|text| reach::address(text, "server.tls_listen", judge));
         let unix_socket = (written.unix_socket.as_deref())
             .map(|path| UnixSocket::mean(path, &written.unix_socket_mode, &home.folder, judge));
-        ensure_a_door(listen.is_some() || unix_socket.is_some(), judge);
+        ensure_a_door(listen.is_some() || tls_listen.is_some() || unix_socket.is_some(), judge);
         let admin = reach::address(&written.admin, "server.admin", judge);
         if let Some(listen) = listen.flatten() {
             reach::judge_door(listen, "server.listen", written.auth, written.beyond(), judge);
         }
+        if let (Some(listen), Some(files)) = (tls_listen.flatten(), &tls) {
+            reach::judge_tls_door(listen, written.auth, &files.clients, written.beyond(), judge);
+        }
         if let Some(admin) = admin {
             reach::judge_admin(admin, written.beyond(), judge);
         }
-        if let (Some(Some(listen)), Some(admin)) = (listen, admin)
-            && listen == admin
-            && listen.port() != 0
-        {
-            judge.error("server.admin", "`admin` and `listen` are the same address");
-        }
+        ensure_different(listen.flatten(), tls_listen.flatten(), admin, judge);
         Some(Self {
             listen: chosen(listen)?,
+            tls_listen: chosen(tls_listen)?,
+            tls,
             unix_socket: chosen(unix_socket)?,
             admin: admin?,
             threads: written.threads.into(),
@@ -172,6 +189,16 @@ impl Server {
     /// Where clients connect over TCP, if they may.
     pub fn listen(&self) -> Option<SocketAddr> {
         self.listen
+    }
+
+    /// Where clients connect over TLS, if they may.
+    pub fn tls_listen(&self) -> Option<SocketAddr> {
+        self.tls_listen
+    }
+
+    /// What TLS towards clients is made of; there if and only if [`tls_listen`](Self::tls_listen) is.
+    pub fn tls(&self) -> Option<&ServerFiles> {
+        self.tls.as_ref()
     }
 
     /// The socket in the file system where clients connect, if there is one.
@@ -234,7 +261,24 @@ fn ensure_a_door(has_one: bool, judge: &mut Judge<'_>) {
     if !has_one {
         judge
             .error("server.listen", "`listen` is off and nothing else is listened at: no client could connect")
-            .hint("name a socket with server.unix_socket");
+            .hint("name another door: server.tls_listen or server.unix_socket");
+    }
+}
+
+fn ensure_different(
+    listen: Option<SocketAddr>,
+    tls_listen: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+    judge: &mut Judge<'_>,
+) {
+    let named = [("listen", listen), ("tls_listen", tls_listen), ("admin", admin)];
+    for (index, (name, address)) in named.iter().enumerate() {
+        let same = |(_, other): &&(&str, Option<SocketAddr>)| other == address;
+        if address.is_some_and(|address| address.port() != 0)
+            && let Some((other, _)) = named[..index].iter().find(same)
+        {
+            judge.error(format!("server.{name}"), format!("`{name}` and `{other}` are the same address"));
+        }
     }
 }
 

@@ -235,6 +235,12 @@ catalogue! {
             "Wrong names or passwords of failsoft's own users.";
         CommandsRefused: Counter "failsoft_commands_refused_total" "commands" ["reason"]
             "Commands that were not let through: no_auth (the client has not said who it is), command or key (its user may not), deny_list (nobody may).";
+        TlsHandshakes: Counter "failsoft_clients_tls_handshakes_total" "handshakes" ["result"]
+            "Handshakes of TLS with clients by result: done, or why the client was let go. Absent where no door speaks TLS.";
+        CertificateExpiry: Gauge "failsoft_tls_certificate_expiry_timestamp_seconds" "seconds" ["use"]
+            "When the first certificate of a file expires, in seconds since 1970: server and client_ca towards clients, redis_ca and redis_client towards nodes.";
+        CertificateReloads: Counter "failsoft_tls_certificate_reloads_total" "reloads" ["result"]
+            "Times that the files of certificates were read again: taken_up or refused.";
         FallbackTasks: Gauge "failsoft_fallback_tasks" "requests" []
             "Requests that the first tier did not answer and that are still under way.";
         MaxFallbackTasks: Gauge "failsoft_max_fallback_tasks" "requests" []

@@ -3,12 +3,22 @@
 //! A plain struct rather than a trait: whoever serves clients fills it in when somebody asks, and a program that uses
 //! the library without a sidecar has none.
 
-/// The results of reading settings again.
+use crate::tls::{ClientFault, Expiry};
+
+/// The results of reading settings, or certificates, again.
 pub const RELOAD_RESULTS: [&str; 2] = ["taken_up", "refused"];
 /// Why a connection could not be accepted.
 pub const ACCEPT_ERRORS: [&str; 2] = ["out_of_file_descriptors", "other"];
 /// Why a command was not let through.
 pub const REFUSALS: [&str; 4] = ["no_auth", "command", "key", "deny_list"];
+
+/// The results of TLS' handshake with a client.
+pub fn tls_handshake_results() -> impl Iterator<Item = &'static str> {
+    std::iter::once(TLS_DONE).chain(ClientFault::ALL.map(ClientFault::name))
+}
+
+/// The result of a handshake that has succeeded.
+pub const TLS_DONE: &str = "done";
 
 /// The sidecar's figures at one moment.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +37,12 @@ pub struct ServerFigures {
     pub closed: Vec<(&'static str, u64)>,
     /// Connections that could not be accepted, by reason.
     pub accept_errors: Vec<(&'static str, u64)>,
+    /// Handshakes of TLS with clients, by result; none where no door speaks TLS.
+    pub tls_handshakes: Option<Vec<(&'static str, u64)>>,
+    /// When certificates expire.
+    pub certificates: Vec<Expiry>,
+    /// Times that certificates were read again, by result.
+    pub certificate_reloads: Vec<(&'static str, u64)>,
     /// Times that settings were read again, by result.
     pub reloads: Vec<(&'static str, u64)>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-use super::Wire;
+use super::Socket;
 
 /// How long a node may be silent before it is asked, on connections that nothing else watches over.
 pub(super) const NODE_KEEPALIVE: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ const RETRIES: u32 = 3;
 /// The least that systems can be told, and the pause between two questions at least.
 const SECOND: Duration = Duration::from_secs(1);
 
-impl Wire {
+impl Socket {
     /// Lets the system ask after a silence of `after`, and three times more, a third of it apart, as Redis does.
     ///
     /// # Errors
@@ -46,18 +46,18 @@ mod tests {
     #[tokio::test]
     async fn nodes_are_asked_after_a_minute_and_others_as_it_is_set() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Wire::connect_tcp("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
-        let times = |wire: &Wire| {
-            let Wire::Tcp(stream) = wire else { unreachable!("it was connected over TCP") };
+        let socket = Socket::connect_tcp("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
+        let times = |socket: &Socket| {
+            let Socket::Tcp(stream) = socket else { unreachable!("it was connected over TCP") };
             let socket = SockRef::from(stream);
             let seconds =
                 [socket.tcp_keepalive_time(), socket.tcp_keepalive_interval()].map(|time| time.unwrap().as_secs());
             (socket.keepalive().unwrap(), seconds)
         };
-        assert_eq!(times(&wire), (true, [60, 20]));
-        wire.keep_alive(Duration::from_secs(300)).unwrap();
-        assert_eq!(times(&wire), (true, [300, 100]));
-        wire.keep_alive(Duration::from_millis(1)).unwrap();
-        assert_eq!(times(&wire), (true, [1, 1]));
+        assert_eq!(times(&socket), (true, [60, 20]));
+        socket.keep_alive(Duration::from_secs(300)).unwrap();
+        assert_eq!(times(&socket), (true, [300, 100]));
+        socket.keep_alive(Duration::from_millis(1)).unwrap();
+        assert_eq!(times(&socket), (true, [1, 1]));
     }
 }

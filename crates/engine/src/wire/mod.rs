@@ -1,93 +1,62 @@
 //! A connection, whatever carries it: what clients and nodes are spoken to through.
 //!
 //! All kinds keep one model: wait for readiness, then read or write what can be read or written now. Nothing is ever
-//! half done when a wait is given up, so every wait may stand in a `select!`.
-//!
-//! `try_read` leaves tokio to believe that there is more until a read has found nothing, which costs every batch of
-//! bytes a second system call. The read of `AsyncRead` knows that a read which leaves room has emptied the socket; it
-//! is polled here once and not waited for, because who calls this has already waited.
+//! half done when a wait is given up, so every wait may stand in a `select!`. A plain socket costs one comparison more
+//! than the socket itself.
 
 mod keepalive;
+mod socket;
+pub mod tls;
 
-use std::future::Future;
-use std::io::{self, ErrorKind, IoSlice, Write};
-use std::path::Path;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::io::{self, ErrorKind, IoSlice};
+use std::task::{Context, Poll};
 
 use bytes::BufMut;
-use tokio::io::{AsyncRead, AsyncReadExt, Interest, Ready};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::{Interest, Ready};
 
-use self::keepalive::NODE_KEEPALIVE;
+pub use self::socket::Socket;
+use self::tls::TlsStream;
 
 /// One connection.
 #[derive(Debug)]
 pub enum Wire {
-    /// To an address and port.
-    Tcp(TcpStream),
-    /// To a socket in the file system.
-    Unix(UnixStream),
+    /// Bytes as they are.
+    Plain(Socket),
+    /// TLS, its handshake done.
+    Tls(Box<TlsStream>),
 }
 
 impl Wire {
-    /// Connects to `host`, a name or an IP address, which is asked now and then whether it is still there.
-    ///
-    /// # Errors
-    /// What resolving the name or connecting to the last of its addresses has said.
-    pub async fn connect_tcp(host: &str, port: u16) -> io::Result<Self> {
-        let wire = Self::from_tcp(TcpStream::connect((host, port)).await?)?;
-        wire.keep_alive(NODE_KEEPALIVE)?;
-        Ok(wire)
-    }
-
-    /// Connects to the socket at `path`.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub async fn connect_unix(path: &Path) -> io::Result<Self> {
-        UnixStream::connect(path).await.map(Self::Unix)
-    }
-
-    /// Takes a TCP connection, without Nagle's algorithm: what is written is complete, and waited for.
-    ///
-    /// # Errors
-    /// What the operating system says; the connection is of no use then.
-    pub fn from_tcp(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
-    }
-
     /// Waits until something of `interest` can be done, or the connection has an error. May be given up at any time.
     ///
     /// # Errors
-    /// What the operating system says; the connection is of no use then.
+    /// What the connection says; it is of no use then.
     pub async fn ready(&mut self, interest: Interest) -> io::Result<Ready> {
         match self {
-            Self::Tcp(stream) => stream.ready(interest).await,
-            Self::Unix(stream) => stream.ready(interest).await,
+            Self::Plain(socket) => socket.ready(interest).await,
+            Self::Tls(stream) => stream.ready(interest).await,
         }
     }
 
     /// Ready when something can be read, or the connection has come to an end; keeps the waker of the last who asked.
     ///
     /// # Errors
-    /// What the operating system says; the connection is of no use then.
+    /// What the connection says; it is of no use then.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_read_ready(cx),
-            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Plain(socket) => socket.poll_readable(cx),
+            Self::Tls(stream) => stream.poll_readable(cx),
         }
     }
 
     /// Ready when something can be written, or the connection has come to an end; keeps the waker of the last who asked.
     ///
     /// # Errors
-    /// What the operating system says; the connection is of no use then.
+    /// What the connection says; it is of no use then.
     pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_write_ready(cx),
-            Self::Unix(stream) => stream.poll_write_ready(cx),
+            Self::Plain(socket) => socket.poll_writable(cx),
+            Self::Tls(stream) => stream.poll_writable(cx),
         }
     }
 
@@ -95,11 +64,12 @@ impl Wire {
     /// read everything there was.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if nothing is there; what the connection says otherwise.
+    /// [`ErrorKind::WouldBlock`] if nothing is there, [`ErrorKind::UnexpectedEof`] if TLS was cut off without a word;
+    /// what the connection says otherwise.
     pub fn read_now(&mut self, buffer: &mut impl BufMut) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => poll_once(stream, buffer),
-            Self::Unix(stream) => poll_once(stream, buffer),
+            Self::Plain(socket) => socket.read_now(buffer),
+            Self::Tls(stream) => stream.read_now(buffer),
         }
     }
 
@@ -109,8 +79,8 @@ impl Wire {
     /// [`ErrorKind::WouldBlock`] if nothing is taken; what the connection says otherwise.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Plain(socket) => socket.try_write(bytes),
+            Self::Tls(stream) => stream.try_write(bytes),
         }
     }
 
@@ -120,20 +90,17 @@ impl Wire {
     /// Like [`try_write`](Self::try_write).
     pub fn try_write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write_vectored(parts),
-            Self::Unix(stream) => stream.try_write_vectored(parts),
+            Self::Plain(socket) => socket.try_write_vectored(parts),
+            Self::Tls(stream) => stream.try_write_vectored(parts),
         }
     }
 
-    /// Writes `bytes` without waiting, as far as they are taken, and closes. Works on a connection of which nothing is
-    /// known yet, not even that it can be written to.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn leave_with(self, bytes: &[u8]) -> io::Result<usize> {
+    /// Says goodbye: hands over what has been written and is not out yet. Only TLS keeps any of it back. The caller
+    /// bounds how long that may take.
+    pub async fn close(self) {
         match self {
-            Self::Tcp(stream) => stream.into_std()?.write(bytes),
-            Self::Unix(stream) => stream.into_std()?.write(bytes),
+            Self::Plain(_) => {}
+            Self::Tls(stream) => stream.close().await,
         }
     }
 
@@ -168,29 +135,26 @@ impl Wire {
     }
 }
 
-fn poll_once(stream: &mut (impl AsyncRead + Unpin), buffer: &mut impl BufMut) -> io::Result<usize> {
-    let read = pin!(stream.read_buf(buffer));
-    match read.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(read) => read,
-        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use tokio::net::{TcpListener, UnixStream};
 
     use super::*;
 
     async fn tcp() -> (Wire, Wire) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let near = Wire::connect_tcp("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
-        (near, Wire::from_tcp(listener.accept().await.unwrap().0).unwrap())
+        let near = Socket::connect_tcp("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
+        let far = Socket::from_tcp(listener.accept().await.unwrap().0).unwrap();
+        (Wire::Plain(near), Wire::Plain(far))
     }
 
     fn unix() -> (Wire, Wire) {
         let (near, far) = UnixStream::pair().unwrap();
-        (Wire::Unix(near), Wire::Unix(far))
+        (Wire::Plain(Socket::Unix(near)), Wire::Plain(Socket::Unix(far)))
     }
 
     async fn every_kind() -> [(Wire, Wire); 2] {

@@ -110,6 +110,9 @@ impl Admin {
             commands_refused: stats.access.refused(),
             closed: stats.closed.snapshot(),
             accept_errors: stats.accept_errors.snapshot(),
+            tls_handshakes: self.shared.doorkeeper().handshakes(),
+            certificates: self.shared.expiries(),
+            certificate_reloads: stats.certificate_reloads.snapshot(),
             reloads: stats.reloads.snapshot(),
         }
     }

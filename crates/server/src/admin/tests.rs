@@ -30,7 +30,7 @@ struct Served {
 
 async fn serve_settings(text: &str) -> Served {
     let loaded = settings::parse(text, "failsoft.toml").unwrap_or_else(|problems| panic!("{problems}"));
-    let shared = Arc::new(Shared::new(Arc::new(Engine::new(loaded.settings, 1).unwrap()), 10_000));
+    let shared = Arc::new(Shared::new(Arc::new(Engine::new(loaded.settings, 1).unwrap()), 10_000, None));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::default());
     let serving = tokio::spawn(serve(listener, shared.clone(), shutdown.clone()));

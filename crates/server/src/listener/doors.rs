@@ -10,7 +10,7 @@ use failsoft::settings::{Server, UnixSocket};
 
 use super::socket_file;
 pub(crate) use super::socket_file::SocketFile;
-use super::{Listener, tcp};
+use super::{Listener, Speech, tcp};
 use crate::sidecar::StartError;
 
 /// The doors of all threads.
@@ -20,6 +20,8 @@ pub(crate) struct Doors {
     pub(crate) of_threads: Vec<Vec<Listener>>,
     /// Where clients come in over TCP; the port is known even where the settings left it to the kernel.
     pub(crate) tcp: Option<SocketAddr>,
+    /// Where clients come in over TLS.
+    pub(crate) tls: Option<SocketAddr>,
     /// The socket in the file system.
     pub(crate) file: Option<SocketFile>,
 }
@@ -31,7 +33,12 @@ impl Doors {
         if let Some(address) = server.listen() {
             let listeners = tcp::bind_all(address, threads).map_err(cannot("server.listen", address))?;
             doors.tcp = Some(listeners[0].local_addr().unwrap_or(address));
-            doors.add(listeners.into_iter().map(Listener::Tcp));
+            doors.add(listeners.into_iter().map(|listener| Listener::Tcp(listener, Speech::Plain)));
+        }
+        if let Some(address) = server.tls_listen() {
+            let listeners = tcp::bind_all(address, threads).map_err(cannot("server.tls_listen", address))?;
+            doors.tls = Some(listeners[0].local_addr().unwrap_or(address));
+            doors.add(listeners.into_iter().map(|listener| Listener::Tcp(listener, Speech::Tls)));
         }
         if let Some(socket) = server.unix_socket() {
             doors.open_file(socket, threads).map_err(cannot("server.unix_socket", socket.path().display()))?;
@@ -64,7 +71,8 @@ impl fmt::Display for Doors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tcp = self.tcp.iter().map(SocketAddr::to_string);
         let file = self.file.iter().map(SocketFile::to_string);
-        f.write_str(&tcp.chain(file).collect::<Vec<_>>().join(", "))
+        let tls = self.tls.iter().map(|address| format!("tls:{address}"));
+        f.write_str(&tcp.chain(tls).chain(file).collect::<Vec<_>>().join(", "))
     }
 }
 

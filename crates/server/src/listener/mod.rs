@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use failsoft::telemetry::figures::ACCEPT_ERRORS;
-use failsoft::wire::Wire;
+use failsoft::wire::Socket;
 use failsoft_resp::encode;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
@@ -30,9 +30,40 @@ const OTHER: &str = ACCEPT_ERRORS[1];
 /// A listening socket that no runtime has yet.
 pub(crate) enum Listener {
     /// At an address and port.
-    Tcp(std::net::TcpListener),
+    Tcp(std::net::TcpListener, Speech),
     /// In the file system.
     Unix(std::os::unix::net::UnixListener),
+}
+
+/// What is spoken at a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speech {
+    /// Redis' protocol.
+    Plain,
+    /// TLS, and Redis' protocol inside.
+    Tls,
+}
+
+/// A client that has just come.
+pub(crate) struct Arrival {
+    /// Its connection.
+    pub(crate) socket: Socket,
+    /// What is spoken at the door it came in through.
+    pub(crate) speech: Speech,
+}
+
+impl Arrival {
+    /// Says what Redis says when there are too many clients, and closes; where TLS is spoken, which takes longer than
+    /// there is time for, it only closes.
+    pub(crate) fn turn_away(self) {
+        let mut reply = Vec::new();
+        encode::error(&mut reply, "ERR max number of clients reached");
+        match self.speech {
+            // The client is turned away whether or not it hears why.
+            Speech::Plain => drop(self.socket.leave_with(&reply)),
+            Speech::Tls => {}
+        }
+    }
 }
 
 /// Accepts clients; keeps a file descriptor in reserve, so that a client who comes when there are no more can be told so
@@ -53,19 +84,19 @@ impl Acceptor {
     }
 
     /// The next client.
-    pub(crate) async fn accept(&mut self, shared: &Shared) -> Wire {
+    pub(crate) async fn accept(&mut self, shared: &Shared) -> Arrival {
         loop {
             match poll_fn(|context| self.poll_accept(context)).await {
-                Ok(wire) => {
+                Ok(arrival) => {
                     shared.stats().accepted.increment();
-                    return wire;
+                    return arrival;
                 }
                 Err(error) => self.handle_error(&error, shared).await,
             }
         }
     }
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Wire>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
         for turn in 0..self.doors.len() {
             let index = (self.first + turn) % self.doors.len();
             if let Poll::Ready(accepted) = self.doors[index].poll_accept(context) {
@@ -94,35 +125,35 @@ impl Acceptor {
 
     /// Uses the descriptor that has just been given up for one after the other of those who wait.
     fn turn_away_all(&mut self) {
-        let mut reply = Vec::new();
-        encode::error(&mut reply, "ERR max number of clients reached");
         let mut nobody = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Ok(wire)) = self.poll_accept(&mut nobody) {
-            // The client is turned away whether or not it hears why.
-            let _ = wire.leave_with(&reply);
+        while let Poll::Ready(Ok(arrival)) = self.poll_accept(&mut nobody) {
+            arrival.turn_away();
         }
     }
 }
 
 /// A listening socket on a runtime.
 enum Door {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Speech),
     Unix(UnixListener),
 }
 
 impl Door {
     fn open(listener: Listener) -> io::Result<Self> {
         match listener {
-            Listener::Tcp(listener) => TcpListener::from_std(listener).map(Self::Tcp),
+            Listener::Tcp(listener, speech) => {
+                TcpListener::from_std(listener).map(|listener| Self::Tcp(listener, speech))
+            }
             Listener::Unix(listener) => UnixListener::from_std(listener).map(Self::Unix),
         }
     }
 
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Wire>> {
-        match self {
-            Self::Tcp(listener) => Poll::Ready(Wire::from_tcp(ready!(listener.poll_accept(context))?.0)),
-            Self::Unix(listener) => Poll::Ready(Ok(Wire::Unix(ready!(listener.poll_accept(context))?.0))),
-        }
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
+        let (socket, speech) = match self {
+            Self::Tcp(listener, speech) => (Socket::from_tcp(ready!(listener.poll_accept(context))?.0)?, *speech),
+            Self::Unix(listener) => (Socket::Unix(ready!(listener.poll_accept(context))?.0), Speech::Plain),
+        };
+        Poll::Ready(Ok(Arrival { socket, speech }))
     }
 }
 

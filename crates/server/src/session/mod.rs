@@ -16,11 +16,13 @@ mod turn;
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use failsoft::node::Lane;
 use failsoft::shutdown::Shutdown;
 use failsoft::wire::Wire;
 use failsoft_resp::{Limits, RequestScanner};
+use tokio::time::timeout;
 
 use self::access::Access;
 use self::bell::Bell;
@@ -36,6 +38,10 @@ const MAX_PIPELINE: usize = 1_024;
 const ROOM_STEP: usize = 8;
 /// Bytes of replies that may wait for one client before it is no longer read from.
 const READ_PAUSE: usize = 1 << 20;
+/// How long the last of what a client is sent may take to go out.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// How a client begins that speaks TLS: a handshake, of some version 3 of the protocol.
+const TLS_HELLO: &[u8] = &[0x16, 0x03];
 /// Bytes read at a time.
 const READ_CHUNK: usize = 64 << 10;
 
@@ -69,6 +75,10 @@ pub(crate) enum Ended {
     Upstream,
     /// The client's own connection led to a node that is not the primary any more.
     Moved,
+    /// It speaks TLS at a door that does not.
+    Misplaced,
+    /// The handshake of TLS has not succeeded.
+    Handshake,
     /// failsoft is shutting down.
     Shutdown,
 }
@@ -88,6 +98,8 @@ impl Ended {
             Self::Guessing => "guessing",
             Self::Upstream => "upstream_lost",
             Self::Moved => "moved",
+            Self::Misplaced => "tls_on_plain_door",
+            Self::Handshake => "tls_handshake",
             Self::Shutdown => "shutdown",
         }
     }
@@ -168,6 +180,8 @@ impl Session {
             }
         };
         self.replies.close();
+        // What is on its way out still goes out, if the client takes it.
+        let _ = timeout(CLOSE_PATIENCE, self.wire.close()).await;
         ended
     }
 
@@ -225,16 +239,27 @@ impl Session {
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Ended> {
         if self.incoming.is_empty() {
+            self.ensure_not_misplaced(bytes)?;
             let consumed = self.dispatch_all(bytes)?;
             self.incoming.extend_from_slice(&bytes[consumed..]);
         } else {
             self.incoming.extend_from_slice(bytes);
+            self.ensure_not_misplaced(&self.incoming)?;
             self.dispatch_kept()?;
         }
         if self.incoming.len() > self.shared.limits().max_query_buffer {
             return Err(Ended::QueryBuffer);
         }
         self.watch_frame();
+        Ok(())
+    }
+
+    /// TLS is no command, and its client would wait for an answer for ever.
+    fn ensure_not_misplaced(&self, bytes: &[u8]) -> Result<(), Ended> {
+        if bytes.starts_with(TLS_HELLO) {
+            self.shared.doorkeeper().handle_misplaced_hello();
+            return Err(Ended::Misplaced);
+        }
         Ok(())
     }
 

@@ -21,7 +21,6 @@ use failsoft_resp::encode;
 use failsoft_resp::reply::ReplyScanner;
 use failsoft_resp::{Limits, Protocol};
 use tokio::io::{Interest, Ready};
-use tokio::time::timeout;
 
 use self::pool::Place;
 pub(super) use self::pool::Pool;
@@ -156,10 +155,7 @@ impl Node {
     async fn connect_dedicated(&self, protocol: Protocol, speaker: Speaker) -> Result<Wire, Failure> {
         match speaker {
             Speaker::Failsoft => handshake::connect(&self.options, protocol).await,
-            Speaker::Client => {
-                let opened = timeout(self.options.connect_timeout, handshake::open(&self.options)).await;
-                opened.unwrap_or(Err(Failure::ConnectTimeout))
-            }
+            Speaker::Client => handshake::open(&self.options).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::settings::judge::Judge;
 use crate::settings::rules::{Auth, Reach};
+use crate::tls::ClientCertificates;
 use std::net::SocketAddr;
 
 /// Whether somebody has thought of other machines.
@@ -49,6 +50,29 @@ pub(super) fn judge_door(address: SocketAddr, path: &str, auth: Auth, beyond: Be
             );
         }
         (Reach::BeyondLoopback | Reach::Loopback, Auth::Open | Auth::Users | Auth::Redis) => {}
+    }
+}
+
+/// A door for clients, with TLS, is open to other machines only if they have to say or to prove who they are, or if that
+/// is meant.
+pub(super) fn judge_tls_door(
+    address: SocketAddr,
+    auth: Auth,
+    clients: &ClientCertificates,
+    beyond: Beyond,
+    judge: &mut Judge<'_>,
+) {
+    let is_guarded = auth != Auth::Open || matches!(clients, ClientCertificates::Required(_));
+    if reach(address) == Reach::BeyondLoopback && beyond == Beyond::NotMeant && !is_guarded {
+        judge
+            .error(
+                "server.tls_listen",
+                format!("{address} can be reached from other machines, and failsoft would let all of them in"),
+            )
+            .hint(
+                "name the authority of clients' certificates with server.tls.client_ca, set server.auth = \"users\" or \
+                 \"redis\", or set server.allow_non_loopback = true where a firewall stands before it",
+            );
     }
 }
 

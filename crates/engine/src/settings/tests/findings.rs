@@ -65,7 +65,18 @@ const ONE_LINERS: &[(&str, &str)] = &[
     ("server.admin = \"127.0.0.1:6380\"", "`admin` and `listen` are the same address"),
     ("redis.topology = \"cluster\"", "topology \"cluster\" is not available in this version"),
     ("redis.topology = \"sentinel\"", "topology \"sentinel\" is not available in this version"),
-    ("redis.nodes = [\"rediss://h\"]", "TLS (rediss://) is not available in this version"),
+    ("redis.tls.ca = \"ca.pem\"", "[redis.tls] is written, but no node is spoken to over TLS"),
+    ("redis = { nodes = [\"rediss://h\"], tls.ca = \"ca.pem\" }", "ca.pem: the file cannot be read: entity not found"),
+    (
+        "redis = { nodes = [\"rediss://h\"], tls.cert = \"c.pem\" }",
+        "a certificate and its key go together: write both `cert` and `key`, or neither",
+    ),
+    (
+        "redis = { nodes = [\"rediss://h\"], tls.server_name = \"a b\" }",
+        "this is neither a host name nor an IP address",
+    ),
+    ("server.tls_listen = \"127.0.0.1:1\"", "TLS needs a certificate and its key"),
+    ("server.tls.cert = \"c.pem\"", "[server.tls] is written, but no door is opened for TLS"),
     (
         "redis.nodes = [\"unix://run/r\"]",
         "this is not the URL of a Redis node: a socket's path begins with a third slash: unix:///run/redis.sock",
@@ -377,7 +388,7 @@ fn a_problem_as_json_has_line_and_column_beside_the_file() {
             "file": "failsoft.toml", "line": 1, "column": 8,
             "path": "server.lsiten",
             "message": "unknown key `lsiten` in [server]; did you mean `listen`?",
-            "hint": "[server] knows listen, unix_socket, unix_socket_mode, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer, idle_timeout, write_timeout, tcp_keepalive, auth, deny_commands and allow_non_loopback",
+            "hint": "[server] knows listen, tls_listen, unix_socket, unix_socket_mode, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer, idle_timeout, write_timeout, tcp_keepalive, auth, deny_commands, allow_non_loopback and tls",
         })
     );
 }

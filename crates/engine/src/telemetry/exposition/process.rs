@@ -6,7 +6,7 @@ use super::page::Page;
 use crate::engine::Engine;
 use crate::telemetry::VERSION;
 use crate::telemetry::catalogue::Metric;
-use crate::telemetry::figures::{ACCEPT_ERRORS, REFUSALS, RELOAD_RESULTS, ServerFigures};
+use crate::telemetry::figures::{ACCEPT_ERRORS, REFUSALS, RELOAD_RESULTS, ServerFigures, tls_handshake_results};
 use crate::tracking::Tracking;
 use crate::world::World;
 
@@ -57,6 +57,13 @@ pub(super) fn tell_server(page: &mut Page, server: &ServerFigures) {
     page.samples_by_known(Metric::AcceptErrors, &[], &server.accept_errors, ACCEPT_ERRORS);
     page.sample(Metric::AuthFailures, &[], server.auth_failures);
     page.samples_by_known(Metric::CommandsRefused, &[], &server.commands_refused, REFUSALS);
+    if let Some(handshakes) = &server.tls_handshakes {
+        page.samples_by_known(Metric::TlsHandshakes, &[], handshakes, tls_handshake_results());
+    }
+    for expiry in &server.certificates {
+        page.sample(Metric::CertificateExpiry, &[expiry.of.name()], expiry.at);
+    }
+    page.samples_by_known(Metric::CertificateReloads, &[], &server.certificate_reloads, RELOAD_RESULTS);
     page.sample(Metric::FallbackTasks, &[], server.fallback_tasks.now);
     page.sample(Metric::MaxFallbackTasks, &[], server.fallback_tasks.bound);
     page.sample(Metric::FallbackTasksRefused, &[], server.fallback_tasks.refused);

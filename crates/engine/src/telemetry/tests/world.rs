@@ -24,6 +24,7 @@ use crate::route::Route;
 use crate::settings;
 use crate::telemetry::figures::{Bounded, ServerFigures};
 use crate::tier::local::Copy;
+use crate::tls::{CertificateUse, Expiry};
 use crate::value::Value;
 use crate::world::World;
 
@@ -94,6 +95,9 @@ pub(super) fn figures() -> ServerFigures {
         commands_refused: vec![("no_auth", 1)],
         closed: vec![("client", 2)],
         accept_errors: vec![("out_of_file_descriptors", 1)],
+        tls_handshakes: Some(vec![("done", 1)]),
+        certificates: vec![Expiry { of: CertificateUse::Server, path: "server.pem".into(), at: 1_930_003_200 }],
+        certificate_reloads: vec![("taken_up", 1)],
         reloads: vec![("taken_up", 1)],
     }
 }

@@ -1,0 +1,117 @@
+//! What the kernel gives: a connection over TCP, or through the file system.
+//!
+//! `try_read` leaves tokio to believe that there is more until a read has found nothing, which costs every batch of
+//! bytes a second system call. The read of `AsyncRead` knows that a read which leaves room has emptied the socket; it
+//! is polled here once and not waited for, because who calls this has already waited.
+
+use std::future::Future;
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncReadExt, Interest, Ready};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::keepalive::NODE_KEEPALIVE;
+
+/// A connection without protection.
+#[derive(Debug)]
+pub enum Socket {
+    /// To an address and port.
+    Tcp(TcpStream),
+    /// To a socket in the file system.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Connects to `host`, a name or an IP address, which is asked now and then whether it is still there.
+    ///
+    /// # Errors
+    /// What resolving the name or connecting to the last of its addresses has said.
+    pub async fn connect_tcp(host: &str, port: u16) -> io::Result<Self> {
+        let socket = Self::from_tcp(TcpStream::connect((host, port)).await?)?;
+        socket.keep_alive(NODE_KEEPALIVE)?;
+        Ok(socket)
+    }
+
+    /// Connects to the socket at `path`.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub async fn connect_unix(path: &Path) -> io::Result<Self> {
+        UnixStream::connect(path).await.map(Self::Unix)
+    }
+
+    /// Takes a TCP connection, without Nagle's algorithm: what is written is complete, and waited for.
+    ///
+    /// # Errors
+    /// What the operating system says; the connection is of no use then.
+    pub fn from_tcp(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// Writes `bytes` without waiting, as far as they are taken, and closes. Works on a connection of which nothing is
+    /// known yet, not even that it can be written to.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn leave_with(self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.into_std()?.write(bytes),
+            Self::Unix(stream) => stream.into_std()?.write(bytes),
+        }
+    }
+
+    pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Self::Tcp(stream) => stream.ready(interest).await,
+            Self::Unix(stream) => stream.ready(interest).await,
+        }
+    }
+
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    pub(super) fn read_now(&mut self, buffer: &mut impl BufMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => poll_once(stream, buffer),
+            Self::Unix(stream) => poll_once(stream, buffer),
+        }
+    }
+
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    pub(super) fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write_vectored(parts),
+            Self::Unix(stream) => stream.try_write_vectored(parts),
+        }
+    }
+}
+
+fn poll_once(stream: &mut (impl AsyncRead + Unpin), buffer: &mut impl BufMut) -> io::Result<usize> {
+    let read = pin!(stream.read_buf(buffer));
+    match read.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(read) => read,
+        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+    }
+}
