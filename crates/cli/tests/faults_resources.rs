@@ -138,9 +138,10 @@ async fn a_sidecar_without_descriptors_still_tells_how_it_is() {
 /// Row 51, before it comes to it: as many as the system allows, and some of them not for clients.
 #[tokio::test]
 async fn clients_are_let_in_only_while_enough_descriptors_are_left_for_everything_else() {
-    const ROOM: usize = 600 - 256 - 2 * 16;
+    const ROOM: usize = 600 - 256 - 2 * 16 - 10;
     let redis = Redis::start().await;
-    let sidecar = Sidecar::start_with_files(bin(), &settings(&redis.url(), ""), 64, 600).await;
+    let text = settings(&redis.url(), "redis.max_dedicated = 10\n");
+    let sidecar = Sidecar::start_with_files(bin(), &text, 64, 600).await;
     assert!(sidecar.log_contains("this process may have only 600 file descriptors"), "{}", sidecar.log());
     assert_eq!(metric(&sidecar, "failsoft_max_clients", &[]).await, ROOM as f64);
     let mut crowd = Vec::new();

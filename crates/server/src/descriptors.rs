@@ -13,12 +13,13 @@ const RESERVED: u64 = 256;
 /// Descriptors of one thread that are not for clients: its runtime, its listeners, its connections to nodes.
 const RESERVED_PER_THREAD: u64 = 16;
 
-/// Raises this process' limit, and returns how many of `wanted` clients there is room for beside `threads` threads.
+/// Raises this process' limit, and returns how many of `wanted` clients there is room for beside `threads` threads and
+/// `dedicated` connections to Redis that belong to single clients.
 ///
 /// Says so where there is room for fewer.
-pub(crate) fn room_for_clients(wanted: usize, threads: usize) -> usize {
+pub(crate) fn room_for_clients(wanted: usize, threads: usize, dedicated: usize) -> usize {
     let limit = raised_limit();
-    let reserved = RESERVED + RESERVED_PER_THREAD * threads as u64;
+    let reserved = RESERVED + RESERVED_PER_THREAD * threads as u64 + dedicated as u64;
     let room = room(limit, reserved, wanted);
     if room < wanted {
         tracing::warn!(

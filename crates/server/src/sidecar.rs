@@ -61,7 +61,8 @@ impl Sidecar {
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let server = settings.server().clone();
         let threads = threads(server.threads());
-        let max_clients = descriptors::room_for_clients(server.max_clients(), threads);
+        let max_clients =
+            descriptors::room_for_clients(server.max_clients(), threads, settings.redis().max_dedicated());
         let doors = Doors::open(&server, threads)?;
         let said = doors.to_string();
         let admin_listener = open_admin(server.admin())?;

@@ -58,7 +58,7 @@ fn names_what_it_touches<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> boo
     match spec.class {
         Class::Read | Class::Write => !(spec.name.starts_with("sort") && looks_elsewhere(command)),
         Class::Blocking | Class::PubSub | Class::Publish | Class::Transaction => true,
-        Class::Connection => spec.name != "script|debug",
+        Class::Connection => spec.name != "script|debug" && !(spec.name == "client|tracking" && hears_of_all(command)),
         Class::Server => is_harmless(spec),
         Class::Script | Class::Monitor => false,
     }
@@ -66,8 +66,17 @@ fn names_what_it_touches<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> boo
 
 /// SORT makes names of keys from BY and GET.
 fn looks_elsewhere<A: Arguments + ?Sized>(command: &A) -> bool {
-    let is_word = |word: &[u8]| word.eq_ignore_ascii_case(b"by") || word.eq_ignore_ascii_case(b"get");
-    (2..command.count()).any(|index| command.at(index).is_some_and(is_word))
+    has_word(command, b"by") || has_word(command, b"get")
+}
+
+/// CLIENT TRACKING tells of every key that anybody changes, with BCAST.
+fn hears_of_all<A: Arguments + ?Sized>(command: &A) -> bool {
+    has_word(command, b"bcast")
+}
+
+/// Whether `word` is among the arguments after the first.
+fn has_word<A: Arguments + ?Sized>(command: &A, word: &[u8]) -> bool {
+    (2..command.count()).any(|index| command.at(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word)))
 }
 
 fn is_harmless(spec: &Spec) -> bool {

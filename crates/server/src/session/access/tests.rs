@@ -246,6 +246,7 @@ fn a_tenant_keeps_to_its_keys() {
             "CLUSTER GETKEYSINSLOT 0 1",
             "ACL SETUSER x",
             "SYNC",
+            "CLIENT TRACKING on bcast",
         ],
     );
 }
