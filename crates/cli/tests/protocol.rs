@@ -191,6 +191,43 @@ async fn resp3_is_spoken_by_every_tier() {
     assert!(client.ask(&["GET", "user:7"], PATIENCE).await.starts_with('$'));
 }
 
+/// Each protocol has connections of its own to Redis; what a client asks in one after the other came in any order there.
+#[tokio::test]
+async fn a_protocol_that_changes_in_the_middle_of_a_pipeline_keeps_its_order() {
+    let (redis, _origin, sidecar) = stage().await;
+    let mut clients = tokio::task::JoinSet::new();
+    for own in 0..8 {
+        let addr = sidecar.addr();
+        clients.spawn(async move {
+            let mut client = HostileClient::connect(addr).await;
+            let key = format!("counter:{own}");
+            let switches = ["HELLO 3", "RESET", "HELLO 3", "HELLO 2", "HELLO", "RESET"];
+            let (mut requests, mut counted) = (Vec::new(), 0);
+            for round in 0..120 {
+                requests.extend(command(&["INCR", &key]).repeat(round % 5));
+                // One array of arguments after an inline command after an array.
+                requests.extend_from_slice(format!("INCR {key}\r\n").as_bytes());
+                requests.extend(command(&switches[round % 6].split(' ').collect::<Vec<_>>()));
+            }
+            client.send_slices(requests, 700, std::time::Duration::ZERO).await.unwrap();
+            for round in 0..120 {
+                for _ in 0..=round % 5 {
+                    counted += 1;
+                    assert_eq!(shown(client.read_reply(PATIENCE).await), format!(":{counted}\r\n"), "{own}, {round}");
+                }
+                let start = ["%7\r\n", "+RESET", "%7\r\n", "*14\r\n", "*14\r\n", "+RESET"][round % 6];
+                let reply = shown(client.read_reply(PATIENCE).await);
+                assert!(reply.starts_with(start), "{start:?}, not {reply}");
+            }
+            counted
+        });
+    }
+    for counted in clients.join_all().await {
+        assert_eq!(counted, 360);
+    }
+    assert_eq!(redis.get("counter:0").await.as_deref(), Some("360"));
+}
+
 /// One pipeline of everything: what each reply must be is known when its command is written.
 #[tokio::test]
 async fn replies_come_in_the_order_of_requests_whatever_answers_them() {

@@ -64,6 +64,8 @@ pub(super) enum Next {
     Continue,
     /// Show this command again once the client has a connection of its own.
     Dedicate(Want),
+    /// Show this command again once everything before it has been answered.
+    Settle,
     /// Write what is outstanding, then close.
     Close,
     /// The same, because the client guesses passwords.
@@ -152,6 +154,10 @@ impl Dispatcher {
     }
 
     fn greet(&mut self, command: &Command<'_>) -> Next {
+        // Another protocol is another connection to the node: what comes after must not be carried out before.
+        if self.greeting.changes_protocol(command) && self.replies.backlog().requests > 0 {
+            return Next::Settle;
+        }
         let mut reply = Vec::new();
         let said = self.greeting.answer(command, &mut self.access, &mut reply);
         self.replies.push(Slot::Ready(reply));

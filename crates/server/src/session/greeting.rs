@@ -95,6 +95,15 @@ impl Greeting {
         Some(speaker)
     }
 
+    /// Whether this command is about another protocol than the present one.
+    pub(super) fn changes_protocol(&self, command: &Command<'_>) -> bool {
+        let is = |name: &[u8]| command.arg(0).eq_ignore_ascii_case(name);
+        match self.protocol {
+            Protocol::Resp2 => is(b"HELLO") && command.get(1) == Some(b"3"),
+            Protocol::Resp3 => is(b"RESET") || is(b"HELLO") && command.get(1) == Some(b"2"),
+        }
+    }
+
     /// Answers such a command.
     pub(super) fn answer(&mut self, command: &Command<'_>, access: &mut Access, out: &mut Vec<u8>) -> Said {
         let word = |index: usize| command.get(index).unwrap_or_default().to_ascii_uppercase();

@@ -138,6 +138,8 @@ pub(crate) struct Session {
     left: Left,
     /// The next command needs a connection of the client's own: nothing is read before it has one.
     want: Option<Want>,
+    /// The next command waits until everything before it has been answered, and nothing is read before that.
+    settles: bool,
 }
 
 impl Session {
@@ -169,6 +171,7 @@ impl Session {
             is_finished: false,
             left: Left::Begun,
             want: None,
+            settles: false,
         }
     }
 
@@ -229,7 +232,7 @@ impl Session {
     fn has_room(&self, backlog: Backlog) -> bool {
         let Backlog { requests, bytes, expected, is_overrun } = backlog;
         let fits = requests == 0 || expected < self.shared.limits().max_output_buffer / 2;
-        let waits = self.is_outdated || self.want.is_some();
+        let waits = self.is_outdated || self.want.is_some() || self.settles && requests > 0;
         !is_overrun && !waits && requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits
     }
 
@@ -291,6 +294,7 @@ impl Session {
                 break;
             }
             looked += 1;
+            self.settles = false;
             match self.scanner.scan(&bytes[consumed..]) {
                 Ok(None) => break,
                 Ok(Some(command)) => {
@@ -301,6 +305,11 @@ impl Session {
                         Next::Continue => consumed += command.consumed(),
                         Next::Dedicate(want) => {
                             self.want = Some(want);
+                            self.left = Left::Held;
+                            break;
+                        }
+                        Next::Settle => {
+                            self.settles = true;
                             self.left = Left::Held;
                             break;
                         }

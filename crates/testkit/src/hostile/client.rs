@@ -124,17 +124,28 @@ impl HostileClient {
     /// # Panics
     /// When it is not RESP, the peer closes before, or it has not come `within` the time.
     pub async fn read_reply(&mut self, within: Duration) -> Vec<u8> {
+        let reply = self.next_reply(within).await;
+        reply.unwrap_or_else(|| panic!("closed before a reply: {}", shown(&self.framer.take_rest())))
+    }
+
+    /// Reads one whole reply; none when the peer has ended the connection.
+    ///
+    /// # Panics
+    /// When it is not RESP, or has not come `within` the time.
+    pub async fn next_reply(&mut self, within: Duration) -> Option<Vec<u8>> {
         let reading = async {
             loop {
                 match self.framer.next_frame() {
-                    Ok(Some(reply)) => return reply,
+                    Ok(Some(reply)) => return Some(reply),
                     Ok(None) => {}
                     Err(_) => panic!("not RESP: {}", shown(&self.framer.take_rest())),
                 }
                 let mut bytes = Vec::new();
                 let more = self.read_some(&mut bytes).await;
                 self.framer.push(&bytes);
-                assert!(more == More::Perhaps, "closed before a reply: {}", shown(&self.framer.take_rest()));
+                if more != More::Perhaps {
+                    return None;
+                }
             }
         };
         timeout(within, reading).await.unwrap_or_else(|_| panic!("no reply within {within:?}"))
