@@ -183,6 +183,27 @@ async fn a_client_is_not_left_at_a_node_that_is_not_the_primary_any_more() {
     assert_eq!(new.get("where").await.as_deref(), Some("new"));
 }
 
+/// A database is a state, but one that a slow answer does not put in doubt: such clients must not all be closed, and all
+/// come again, because Redis was slow for a moment.
+#[tokio::test]
+async fn a_slow_answer_costs_a_client_in_another_database_its_answer_and_not_its_connection() {
+    let redis = Redis::start().await;
+    let proxy = FaultProxy::start(redis.addr()).await;
+    let sidecar = start(&proxy.url(), "redis.timeout = \"2s\"\nbreaker.failures = 1000\n").await;
+    let mut client = client(&sidecar).await;
+    assert_eq!(client.ask(&["SELECT", "2"], PATIENCE).await, "+OK\r\n");
+    for round in 0..2 {
+        proxy.set_mode(Mode::HalfOpen).await;
+        client.send([command(&["INCR", "n"]), command(&["GET", "n"])].concat()).await.unwrap();
+        assert!(shown(client.read_reply(PATIENCE).await).starts_with("-OUTCOMEUNKNOWN"));
+        assert!(shown(client.read_reply(PATIENCE).await).starts_with("-UNAVAILABLE"));
+        proxy.set_mode(Mode::Pass).await;
+        assert_eq!(client.ask(&["ECHO", "still here"], PATIENCE).await, "$10\r\nstill here\r\n");
+        assert_eq!(client.ask(&["GET", "n"], PATIENCE).await, format!("$1\r\n{}\r\n", round + 1));
+    }
+    assert_eq!(metric(&sidecar, "failsoft_clients_closed_total", &[("reason", "upstream_lost")]).await, 0.0);
+}
+
 /// `server.auth = "redis"`: whoever has not convinced Redis gets nothing, and whoever has is that user and nobody else.
 #[tokio::test]
 async fn clients_run_as_the_users_of_redis_that_they_have_proved_to_be() {

@@ -27,6 +27,8 @@ pub(super) enum Owed {
     Nothing(Own),
     /// One reply for each of several channels; how many are left is known once they begin.
     Confirmations { channels: Channels, named: Option<usize>, left: Option<usize> },
+    /// Nothing any more: the client has been told that there was no answer in time.
+    Late,
     /// These bytes, without any reply.
     Local(Vec<u8>),
     /// The reply to RESET.
@@ -88,11 +90,25 @@ impl Debt {
         Self { owed, effect: Effect::None, asked, patience, doubt, start, touched }
     }
 
+    /// Whether the client can be told that its answer takes too long, and nothing else be the matter: the command says
+    /// nothing about the connection.
+    pub(super) fn may_be_late(&self) -> bool {
+        matches!(self.owed, Owed::Reply) && self.effect == Effect::None && self.patience == Patience::Timeout
+    }
+
+    /// The client waits no longer; the place stays for the reply that may still come.
+    pub(super) fn give_up_waiting(&mut self) -> Unpaid {
+        self.owed = Owed::Late;
+        let mut touched = Touched::Nothing;
+        touched.add(&self.touched);
+        Unpaid::Lost { start: self.start, doubt: self.doubt, touched }
+    }
+
     /// What is left of it when nothing more will come.
     pub(super) fn unpaid(self) -> Option<Unpaid> {
         match self.owed {
             Owed::Local(bytes) | Owed::Instead(bytes) => Some(Unpaid::Known(bytes)),
-            Owed::Nothing(_) => None,
+            Owed::Nothing(_) | Owed::Late => None,
             Owed::Reply | Owed::Confirmations { .. } | Owed::Reset => {
                 Some(Unpaid::Lost { start: self.start, doubt: self.doubt, touched: self.touched })
             }

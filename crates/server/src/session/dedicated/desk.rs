@@ -175,8 +175,33 @@ impl Desk {
         if self.ledger.len() > 0 {
             self.line.handle_silence(silence);
         }
+        let unpaid = self.ledger.take_unpaid().collect();
+        self.apologise(unpaid, silence, dispatcher, out);
+    }
+
+    /// Tells the client what it need not wait for any longer.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub(super) fn give_up_overdue(
+        &mut self,
+        dispatcher: &Dispatcher,
+        out: &mut Vec<u8>,
+        now: Time,
+    ) -> Result<(), Silence> {
+        let timeout = self.line.node().options().timeout;
+        if self.ledger.due(timeout).is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        let overdue = self.ledger.take_overdue(timeout, now).map_err(|Unfit| Silence::Timeout)?;
+        self.line.handle_silence(Silence::Timeout);
+        self.apologise(overdue, Silence::Timeout, dispatcher, out);
+        Ok(())
+    }
+
+    fn apologise(&self, unpaid: Vec<Unpaid>, silence: Silence, dispatcher: &Dispatcher, out: &mut Vec<u8>) {
         let (line, tier) = (&self.line, self.line.node().tier());
-        for unpaid in self.ledger.take_unpaid() {
+        for unpaid in unpaid {
             let (start, doubt, touched) = match unpaid {
                 Unpaid::Known(bytes) => {
                     out.extend_from_slice(&bytes);

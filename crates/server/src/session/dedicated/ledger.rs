@@ -20,6 +20,9 @@ use super::message::{Frame, frame_of};
 use super::state::State;
 use crate::session::replies::Touched;
 
+/// A node that is silent for so many times its timeout is given up, and everything that it owes.
+const STALL: u32 = 2;
+
 /// What is owed to one client.
 pub(super) struct Ledger {
     debts: VecDeque<Debt>,
@@ -163,7 +166,34 @@ impl Ledger {
     /// By when the next reply must have come, if the node may be silent for `timeout`.
     pub(super) fn due(&self, timeout: Duration) -> Option<Time> {
         let first = self.debts.front().filter(|_| !self.is_endless())?;
-        Some(first.asked.max(self.heard) + timeout)
+        let since = |debt: &Debt| debt.asked.max(self.heard);
+        let stalled = matches!(first.owed, Owed::Late).then(|| since(first) + timeout * STALL);
+        let waiting = self.debts.iter().find(|debt| !matches!(debt.owed, Owed::Late));
+        waiting.map(|debt| since(debt) + timeout).into_iter().chain(stalled).min()
+    }
+
+    /// Takes what the client need not wait for any longer, in order; replies that still come are given to nobody.
+    ///
+    /// # Errors
+    /// [`Unfit`]: something that cannot be done without is overdue, or the node has been silent for much longer.
+    pub(super) fn take_overdue(&mut self, timeout: Duration, now: Time) -> Result<Vec<Unpaid>, Unfit> {
+        let heard = self.heard;
+        let is_due = |debt: &Debt, timeout| debt.asked.max(heard) + timeout <= now;
+        let is_stalled = self.debts.front().is_some_and(|debt| is_due(debt, timeout * STALL));
+        if is_stalled || self.is_queueing() || self.state.is_multi() {
+            return Err(Unfit);
+        }
+        let mut overdue = Vec::new();
+        for debt in self.debts.iter_mut().filter(|debt| !matches!(debt.owed, Owed::Late)) {
+            if !is_due(debt, timeout) {
+                break;
+            }
+            if !debt.may_be_late() {
+                return Err(Unfit);
+            }
+            overdue.push(debt.give_up_waiting());
+        }
+        Ok(overdue)
     }
 
     /// When a reply was last heard.
@@ -305,7 +335,7 @@ impl Ledger {
     fn look_ahead(&mut self, effect: &Effect, owed: &Owed) {
         match owed {
             Owed::Confirmations { .. } => self.outlook.make_murky(),
-            Owed::Reply | Owed::Instead(_) | Owed::Nothing(_) | Owed::Local(_) | Owed::Reset => {
+            Owed::Reply | Owed::Instead(_) | Owed::Nothing(_) | Owed::Late | Owed::Local(_) | Owed::Reset => {
                 self.outlook.handle_done(effect);
             }
         }
@@ -327,7 +357,7 @@ impl Ledger {
         let heard = match owed {
             Owed::Local(_) => return Err(Unfit),
             Owed::Nothing(Own::Condition) if is_error => return Err(Unfit),
-            Owed::Nothing(Own::Condition | Own::Courtesy) => Heard::Nothing,
+            Owed::Nothing(Own::Condition | Own::Courtesy) | Owed::Late => Heard::Nothing,
             Owed::Nothing(Own::Id) => match said {
                 Some(Head::Integer(id)) => Heard::Id(id),
                 _ => Heard::Nothing,

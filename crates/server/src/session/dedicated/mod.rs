@@ -241,10 +241,10 @@ impl<'s> Own<'s> {
 
     /// Does what time asks for. Everything that has come has been heard by now.
     fn keep_time(&mut self, now: Time) -> Result<(), Silence> {
-        let node = self.desk.line.node().clone();
+        let Session { dispatcher, outgoing, .. } = &mut *self.session;
+        self.desk.give_up_overdue(dispatcher, outgoing, now)?;
         let ledger = &self.desk.ledger;
-        let is_overdue = ledger.due(node.options().timeout).is_some_and(|due| due <= now);
-        if is_overdue || ledger.is_endless() && node.health().is_open() {
+        if ledger.is_endless() && self.desk.line.node().health().is_open() {
             return Err(Silence::Timeout);
         }
         if ledger.only_listens() && ledger.heard() + HEARTBEAT <= now {
