@@ -33,6 +33,7 @@ bench: ## decisions, framer and local tier: nanoseconds, instructions, time to i
 bench-proxy: ## beside direct Redis, twemproxy and Envoy, as ratios
 	@scripts/setup.sh bench-proxy
 	@cargo build --release --locked -p failsoft-cli
+	@cargo build --release --locked -p failsoft-testkit --example paced_load
 	@target/bench-proxies/venv/bin/python scripts/bench-proxy.py $(ARGS)
 
 fuzz: ## every fuzz target for a minute (SECONDS_EACH=600, TARGET=settings)

@@ -9,6 +9,8 @@ share the others.
 
     scripts/bench-proxy.py                        a table
     scripts/bench-proxy.py --json                 for programs
+    scripts/bench-proxy.py --pipeline --rate 20000        latency at an offered load only
+    scripts/bench-proxy.py --pipeline --rate --idle 10000 memory of idle clients only
     PREDIXY=/path/to/predixy scripts/bench-proxy.py
 
 Contenders that are not found are left out and said to be: twemproxy (`nutcracker`, a Debian package), Envoy (PyPI
@@ -21,6 +23,7 @@ import io
 import json
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import statistics
@@ -38,27 +41,35 @@ KEYS = 10_000
 
 def main():
     options = arguments()
-    contenders = [Direct(), Failsoft(options.failsoft), Twemproxy(), Envoy(), Predixy()]
+    if options.idle:
+        raise_file_limit(options.idle)
+    contenders = [Direct(), Failsoft(options.failsoft, options.idle), Twemproxy(), Envoy(), Predixy()]
     with tempfile.TemporaryDirectory(prefix="bench-proxy-") as folder:
         folder = pathlib.Path(folder)
-        redis = start_redis(folder)
+        redis = start_redis(folder, options.idle)
         running = [redis]
         try:
             present = [contender for contender in contenders if contender.start(folder, redis, running)]
             fill(redis)
-            samples = measure(present, options)
+            results = summarise(present, measure(present, options))
+            latencies = measure_latency(present, options)
+            idle = measure_idle(present, options.idle)
         finally:
             for process in reversed(running):
                 process.stop()
-    results = summarise(present, samples)
-    print(json.dumps(results, indent=2) if options.json else table(results))
+    if options.json:
+        print(json.dumps({"cpu": results, "latency": latencies, "idle": idle}, indent=2))
+    else:
+        print("\n\n".join(part for part in [table(results), latency_table(latencies), idle_table(idle)] if part))
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender (default 5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="about how long one turn lasts (default 2)")
-    parser.add_argument("--pipeline", type=int, nargs="+", default=[1, 16], help="pipeline depths (default 1 16)")
+    parser.add_argument("--pipeline", type=int, nargs="*", default=[1, 16], help="pipeline depths (default 1 16)")
+    parser.add_argument("--rate", type=int, nargs="*", default=[5_000, 20_000], help="offered loads (5000 20000 a second)")
+    parser.add_argument("--idle", type=int, default=0, help="clients that only stay connected; 0 (default) leaves this out")
     parser.add_argument("--failsoft", type=pathlib.Path, default=default_binary(), help="the release binary")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args()
@@ -109,6 +120,10 @@ class Process:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    def resident_bytes(self):
+        """Memory that is in use and not swapped out."""
+        return int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
     def stop(self):
         self.process.terminate()
         try:
@@ -124,9 +139,10 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def start_redis(folder):
+def start_redis(folder, clients=0):
     port = free_port()
     command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
+    command += ["--maxclients", 10_000 + clients]
     return Process(command, port, OTHER_CORES, folder / "redis.log")
 
 
@@ -164,8 +180,9 @@ class Direct(Contender):
 class Failsoft(Contender):
     name = "failsoft"
 
-    def __init__(self, binary):
+    def __init__(self, binary, clients=0):
         self.binary = binary
+        self.max_clients = 10_000 + clients
         self.missing = f"{binary} is not there; `cargo build --release` makes it"
 
     def command(self, folder, upstream, port):
@@ -174,7 +191,7 @@ class Failsoft(Contender):
         settings = folder / "failsoft.toml"
         # The same patience as the others have: on a busy machine a turn shall be slow, not fail.
         settings.write_text(
-            f'[server]\nlisten = "127.0.0.1:{port}"\nadmin = "127.0.0.1:{free_port()}"\nthreads = 1\n'
+            f'[server]\nlisten = "127.0.0.1:{port}"\nadmin = "127.0.0.1:{free_port()}"\nthreads = 1\nmax_clients = {self.max_clients}\n'
             f'[redis]\nnodes = ["redis://127.0.0.1:{upstream}"]\ntimeout = "5s"\n'
             f'[request]\ndeadline = "10s"\n[breaker]\nslow_call = "4s"\n'
         )
@@ -312,6 +329,89 @@ def load(port, command, depth, requests):
     return float(rows[0]["rps"])
 
 
+def measure_latency(contenders, options):
+    """Medians over the rounds, by contender and offered load."""
+    samples = {}
+    for rate in options.rate:
+        for turn in range(options.rounds):
+            for contender in contenders:
+                told(f"{rate} requests/s: round {turn + 1} of {options.rounds}, {contender.name}")
+                sample = paced_load(contender.process.port, rate, options.seconds)
+                samples.setdefault((rate, contender.name), []).append(sample)
+    told("")
+    return [
+        {"contender": name, "offered_per_second": rate}
+        | {figure: round(statistics.median(sample[figure] for sample in taken), 1) for figure in taken[0]}
+        for (rate, name), taken in samples.items()
+    ]
+
+
+def paced_load(port, rate, seconds):
+    program = default_binary().parent / "examples" / "paced_load"
+    if not program.exists():
+        sys.exit(f"error: {program} is not there; `cargo build --release -p failsoft-testkit --example paced_load` makes it")
+    command = ["taskset", "-c", ",".join(map(str, OTHER_CORES)), program, f"127.0.0.1:{port}", rate, CLIENTS, seconds]
+    ran = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if ran.returncode != 0:
+        sys.exit(f"error: {' '.join(map(str, command))}\n{ran.stderr}")
+    return json.loads(ran.stdout)
+
+
+def measure_idle(contenders, clients):
+    """What each contender's memory grows by while so many clients are connected, each having asked once."""
+    if clients == 0:
+        return []
+    results = []
+    for contender in contenders:
+        told(f"{clients} idle clients: {contender.name}")
+        before, connected = contender.process.resident_bytes(), []
+        refused = connect_idle(contender.process.port, connected, clients)
+        after = contender.process.resident_bytes()
+        for client in connected:
+            client.close()
+        results.append({
+            "contender": contender.name,
+            "clients": len(connected),
+            "resident_bytes": after,
+            "bytes_per_client": round((after - before) / max(1, len(connected))),
+            "refused": refused,
+        })
+    told("")
+    return results
+
+
+def connect_idle(port, connected, clients):
+    """Connects them and lets each ask once; says why if not all could be."""
+    request, reply = b"*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000001\r\n", len(f"$64\r\n{'x' * VALUE_BYTES}\r\n")
+    for _ in range(clients):
+        try:
+            client = socket.create_connection(("127.0.0.1", port), timeout=10)
+            connected.append(client)
+            client.sendall(request)
+            received = 0
+            while received < reply:
+                part = client.recv(reply)
+                if not part or not part.startswith(b"$") and received == 0:
+                    return part.decode(errors="replace").strip() or "closed"
+                received += len(part)
+        except OSError as error:
+            return str(error)
+    return None
+
+
+def raise_file_limit(clients):
+    """For this process, and for the contenders when it is called before they start."""
+    needed = clients + 500
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < needed:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, needed))
+        except ValueError:
+            sys.exit(f"error: {clients} clients need {needed} file descriptors, and the limit is {hard}: raise `ulimit -Hn`")
+    elif soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 def told(text):
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
@@ -345,6 +445,8 @@ def same_case(one, other):
 
 
 def table(results):
+    if not results:
+        return ""
     head = f"{'':10} {'case':>12} {'requests/s':>12} {'CPU µs/request':>16} {'lowest..highest':>17} {'failsoft / it':>14}"
     lines = [head]
     for result in results:
@@ -354,6 +456,31 @@ def table(results):
         lines.append(
             f"{result['contender']:10} {case:>12} {result['requests_per_second']:>12,} "
             f"{result['cpu_us_per_request']:>16.2f} {spread:>17} {ratio:>14}"
+        )
+    return "\n".join(lines)
+
+
+def latency_table(results):
+    if not results:
+        return ""
+    lines = [f"{'':10} {'offered/s':>12} {'answered/s':>12} {'p50 µs':>10} {'p99 µs':>10} {'p99.9 µs':>10}"]
+    for result in results:
+        lines.append(
+            f"{result['contender']:10} {result['offered_per_second']:>12,} {result['answered_per_second']:>12,.0f} "
+            f"{result['p50_us']:>10,.0f} {result['p99_us']:>10,.0f} {result['p999_us']:>10,.0f}"
+        )
+    return "\n".join(lines)
+
+
+def idle_table(results):
+    if not results:
+        return ""
+    lines = [f"{'':10} {'idle clients':>12} {'MB resident':>12} {'bytes/client':>14}"]
+    for result in results:
+        refused = f"  stopped there: {result['refused']}" if result["refused"] else ""
+        lines.append(
+            f"{result['contender']:10} {result['clients']:>12,} {result['resident_bytes'] / 1e6:>12.1f} "
+            f"{result['bytes_per_client']:>14,}{refused}"
         )
     return "\n".join(lines)
 
