@@ -23,10 +23,11 @@ use failsoft_resp::Limits;
 use failsoft_resp::encode;
 use failsoft_resp::reply::ReplyScanner;
 use tokio::io::Interest;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::backoff::Backoff;
-
+use super::batch::Batching;
 use super::handshake;
 use super::link::{Link, Nobody, while_down};
 use super::pending::{Pending, Phase, Queue, Unsolicited};
@@ -126,6 +127,7 @@ struct Connection<'l> {
     scanner: ReplyScanner,
     outgoing: Vec<u8>,
     outgoing_sent: usize,
+    batching: Batching,
     /// Bytes that the socket has taken since the connection was made.
     written: u64,
     incoming: Vec<u8>,
@@ -147,6 +149,7 @@ impl<'l> Connection<'l> {
             scanner: ReplyScanner::new(limits),
             outgoing: Vec::new(),
             outgoing_sent: 0,
+            batching: Batching::new(),
             written: 0,
             incoming: Vec::with_capacity(READ_CHUNK),
             frames: Vec::new(),
@@ -162,7 +165,11 @@ impl<'l> Connection<'l> {
         let timer = sleep(IDLE_PING);
         tokio::pin!(timer);
         loop {
-            if let Err(silence) = self.write().and_then(|()| self.keep_time()) {
+            if self.link.queue.lock().has_gathered() {
+                // Whoever is ready to ask does so first: his request is then part of the same write.
+                yield_now().await;
+            }
+            if let Err(silence) = self.keep_time().and_then(|()| self.write()) {
                 return silence;
             }
             let due = self.next_timer();
@@ -210,6 +217,7 @@ impl<'l> Connection<'l> {
             }
             match self.wire.try_write(&self.outgoing[self.outgoing_sent..]) {
                 Ok(sent) => {
+                    self.batching.handle_written(self.link.clock.now());
                     self.outgoing_sent += sent;
                     self.written += sent as u64;
                 }
@@ -226,8 +234,11 @@ impl<'l> Connection<'l> {
             self.outgoing = Vec::new();
         }
         let mut queue = self.link.queue.lock();
-        std::mem::swap(&mut queue.outbox, &mut self.outgoing);
-        !self.outgoing.is_empty()
+        if queue.outbox.is_empty() || self.batching.holds(queue.before_node(), queue.outbox.len()) {
+            return false;
+        }
+        queue.take_outbox(&mut self.outgoing);
+        true
     }
 
     /// Reads until the socket is empty, delivering as it goes.
@@ -240,6 +251,7 @@ impl<'l> Connection<'l> {
                 Ok(read) => {
                     self.last_read = self.link.clock.now();
                     self.late = self.last_read.since(self.due);
+                    self.batching.handle_read(self.last_read);
                     self.deliver()?;
                     if read < room {
                         return Ok(());
@@ -322,6 +334,7 @@ impl<'l> Connection<'l> {
 
     fn handle_timer(&mut self) -> Result<(), Silence> {
         self.late = self.link.clock.now().since(self.due);
+        self.batching.handle_silence();
         self.read()?;
         let now = self.link.clock.now();
         let evidence = if self.late > OWN_LATENESS { Evidence::Abandoned } else { Evidence::Failure };

@@ -16,6 +16,7 @@ use failsoft_resp::Protocol;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::batch::ENOUGH;
 use super::pending::{Pending, Phase, Queue};
 use super::stats::NodeStats;
 use super::{NodeOptions, Question, driver};
@@ -99,10 +100,10 @@ impl Link {
             self.stats.queue_full.increment();
             return Err(Failure::QueueFull);
         }
-        let was_idle = queue.outbox.is_empty();
+        let gathered = queue.outbox.len();
         queue.push(frame, ask);
         drop(queue);
-        if was_idle {
+        if gathered == 0 || (gathered < ENOUGH && gathered + frame.len() >= ENOUGH) {
             self.work.notify_one();
         }
         Ok(())

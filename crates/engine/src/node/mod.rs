@@ -4,6 +4,7 @@
 //! threads learn about the node flows together in its [`Health`].
 
 mod backoff;
+mod batch;
 mod dedicated;
 mod dial;
 mod driver;

@@ -38,6 +38,8 @@ pub(super) struct Queue {
     pub(super) outbox: Vec<u8>,
     entries: VecDeque<Pending>,
     accepted: u64,
+    /// Places whose bytes are in the outbox.
+    unwritten: usize,
     /// Bytes that the node has sent on this connection.
     pub(super) received: u64,
     earliest: Time,
@@ -68,6 +70,7 @@ impl Queue {
             outbox: Vec::new(),
             entries: VecDeque::new(),
             accepted: 0,
+            unwritten: 0,
             received: 0,
             earliest: Time::NEVER,
             abandoned: 0,
@@ -93,11 +96,28 @@ impl Queue {
         self.abandoned
     }
 
+    /// How many places wait for the node: their bytes have been taken from the outbox.
+    pub(super) fn before_node(&self) -> usize {
+        self.entries.len() - self.unwritten
+    }
+
+    /// Whether there is anything to write.
+    pub(super) fn has_gathered(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Takes the bytes that are to be written next; `out` is empty.
+    pub(super) fn take_outbox(&mut self, out: &mut Vec<u8>) {
+        std::mem::swap(&mut self.outbox, out);
+        self.unwritten = 0;
+    }
+
     /// Adds a request whose frame is `frame`.
     pub(super) fn push(&mut self, frame: &[u8], ask: Question) {
         let Question { sink, permit, by, asked, protocol: _, author, lane: _ } = ask;
         let start = self.accepted;
         self.accepted += frame.len() as u64;
+        self.unwritten += 1;
         self.outbox.extend_from_slice(frame);
         self.earliest = self.earliest.min(by);
         self.entries.push_back(Pending { sink: Some(sink), permit, asked, by, start, author, received: self.received });
@@ -143,6 +163,7 @@ impl Queue {
     pub(super) fn take_all(&mut self, phase: Phase) -> Vec<Pending> {
         self.phase = phase;
         self.outbox = Vec::new();
+        self.unwritten = 0;
         self.accepted = 0;
         self.received = 0;
         self.earliest = Time::NEVER;
