@@ -21,6 +21,7 @@ use crate::clock::dice;
 use crate::node::Author;
 use crate::route::{Route, Way};
 use crate::stand_in::StandIn;
+use crate::telemetry::tally::Tally;
 use crate::tier::local::{Copy, Version};
 use crate::value::Value;
 use crate::verb::Verb;
@@ -216,6 +217,15 @@ impl Job {
         self.brought = value.map(Brought::Value);
         self.tell(world, world.route(self.matter.route).plan(self.matter.way), outcome, now);
         self.advance(world, now)
+    }
+
+    /// Counts the request as ended, with others like it if it went as it should.
+    pub fn finish_among(&self, tally: &mut Tally, world: &World, ending: Ending, now: Time) {
+        if ending == Ending::Value(Tier::Primary) {
+            tally.add(world, self.matter.route, now.since(self.begun));
+        } else {
+            self.finish(world, ending, now);
+        }
     }
 
     /// Counts the request as ended.

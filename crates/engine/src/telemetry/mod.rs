@@ -12,6 +12,7 @@ pub mod histogram;
 mod reference;
 pub mod route;
 pub mod state;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 mod totals;

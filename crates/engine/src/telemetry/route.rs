@@ -108,6 +108,13 @@ impl RouteStats {
         }
     }
 
+    /// Counts `count` requests that the primary answered with a value, each after `took`.
+    pub fn handle_values_of_primary(&self, took: Duration, count: u64) {
+        self.statuses[Status::PrimaryHit as usize].add(count);
+        self.latency.observe_many(took, count);
+        self.answers[Tier::Primary.index()].add(count);
+    }
+
     fn handle_outcome(&self, tier: Tier, outcome: Outcome) {
         if outcome == Outcome::Hit {
             return;

@@ -40,6 +40,8 @@ pub(super) struct Dispatcher {
     refusal: Option<Vec<u8>>,
     /// The client believes itself in a transaction that could not be opened: what each command of it is told.
     doomed: Option<Vec<u8>>,
+    /// Buffers for the frames of further requests.
+    spare: Vec<Vec<u8>>,
 }
 
 /// What kind of connection of its own a client needs.
@@ -75,7 +77,17 @@ pub(super) enum Next {
 impl Dispatcher {
     pub(super) fn new(replies: Arc<Replies>, context: Context, greeting: Greeting, access: ClientAccess) -> Self {
         let inbox = Arc::new(Inbox(replies.clone()));
-        Self { inbox, replies, context, greeting, access, written: None, refusal: None, doomed: None }
+        Self {
+            inbox,
+            replies,
+            context,
+            greeting,
+            access,
+            written: None,
+            refusal: None,
+            doomed: None,
+            spare: Vec::new(),
+        }
     }
 
     /// The world that commands are routed in. Only while none is under way.
@@ -257,9 +269,16 @@ impl Dispatcher {
         self.begin(job, command.frame(), touched, now);
     }
 
+    fn spare_frame(&mut self) -> Vec<u8> {
+        if self.spare.is_empty() {
+            self.replies.swap_spare(&mut self.spare);
+        }
+        self.spare.pop().unwrap_or_default()
+    }
+
     /// A job that may be asked again, so it keeps its frame.
-    fn job(&self, matter: Matter, command: &Command<'_>, now: Time) -> Job {
-        let mut frame = self.replies.spare_frame();
+    fn job(&mut self, matter: Matter, command: &Command<'_>, now: Time) -> Job {
+        let mut frame = self.spare_frame();
         frame.extend_from_slice(command.frame());
         self.context.world.handle_request();
         Job::new(&self.context.world, matter, frame, now)

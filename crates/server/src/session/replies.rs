@@ -12,6 +12,7 @@ use failsoft::delivery::Deliver;
 use failsoft::gather::gather;
 use failsoft::job::{Job, Progress};
 use failsoft::runner::Context;
+use failsoft::telemetry::tally::Tally;
 use failsoft::verb::ManyVerb;
 use failsoft::world::World;
 use failsoft_core::request::Ending;
@@ -56,6 +57,8 @@ struct Inner {
     overrun: bool,
     /// Something has come since the session last looked.
     news: bool,
+    /// Of the present run of answers.
+    tally: Tally,
     /// The session's task.
     session: Option<Waker>,
     /// Bytes of a reply to this client: the largest of late, forgotten by and by.
@@ -147,6 +150,7 @@ impl Replies {
             bound,
             overrun: false,
             news: false,
+            tally: Tally::default(),
             session: None,
             typical: UNKNOWN_REPLY,
         };
@@ -267,9 +271,9 @@ impl Replies {
         self.inner.lock().context = context;
     }
 
-    /// A buffer for a frame.
-    pub(crate) fn spare_frame(&self) -> Vec<u8> {
-        self.inner.lock().spare.pop().unwrap_or_default()
+    /// Exchanges `empty` for the buffers of frames that are no longer needed.
+    pub(crate) fn swap_spare(&self, empty: &mut Vec<Vec<u8>>) {
+        std::mem::swap(empty, &mut self.inner.lock().spare);
     }
 
     /// Nobody will read the answers any more.
@@ -280,6 +284,7 @@ impl Replies {
 
 impl Inner {
     fn wake(&mut self) {
+        self.tally.tell(&self.context.world);
         self.news = true;
         if let Some(session) = &self.session {
             session.wake_by_ref();
@@ -362,13 +367,13 @@ impl Inner {
     fn answer(&mut self, ticket: u64, ending: Ending, reply: &[u8], now: Time) {
         self.typical = reply.len().max(self.typical - self.typical.div_ceil(8));
         let is_lost = self.closed || self.is_full(reply.len());
-        let Self { slots, context, outgoing, first, .. } = self;
+        let Self { slots, context, outgoing, first, tally, .. } = self;
         let (Some(Slot::Asked { job, .. }) | Some(Slot::AskedMany { job, .. })) =
             slots.get_mut((ticket - *first) as usize)
         else {
             return;
         };
-        job.finish(&context.world, ending, now);
+        job.finish_among(tally, &context.world, ending, now);
         if is_lost {
             self.settle(ticket, Vec::new());
         } else if ticket == *first {
