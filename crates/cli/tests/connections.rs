@@ -440,6 +440,22 @@ async fn invalidations_reach_the_client_whose_number_was_given() {
     assert_eq!(shown(listener.read_reply(PATIENCE).await), told);
 }
 
+/// What failsoft asks for itself on a client's connection is nothing that the client's user might not ask.
+#[tokio::test]
+async fn nothing_is_laid_to_a_users_charge_that_it_did_not_ask_for() {
+    let redis = Redis::start().await;
+    redis.acl_user("bob", "pear", "~* -@all +get").await;
+    let sidecar = start(&redis.url(), "redis.timeout = \"20s\"\n").await;
+    for hello in [&["HELLO", "2"][..], &["HELLO", "3", "SETNAME", "me"]] {
+        let mut client = HostileClient::connect(sidecar.addr()).await;
+        client.ask(hello, PATIENCE).await;
+        assert_eq!(client.ask(&["AUTH", "bob", "pear"], PATIENCE).await, "+OK\r\n");
+        client.ask(&["GET", "a"], PATIENCE).await;
+        assert_eq!(client.ask(&["RESET"], PATIENCE).await, "+RESET\r\n");
+        assert_eq!(client.ask(&["ACL", "LOG"], PATIENCE).await, "*0\r\n");
+    }
+}
+
 /// A stream that is not RESP begins with its first byte, not with what failsoft has asked for itself.
 #[tokio::test]
 async fn a_replica_can_be_fed_through_the_sidecar() {

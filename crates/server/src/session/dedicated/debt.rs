@@ -42,7 +42,7 @@ pub(super) enum Own {
     Courtesy,
     /// What must not fail: the client's commands rely on it.
     Condition,
-    /// CLIENT ID.
+    /// HELLO, in whose reply the client's number is.
     Id,
 }
 

@@ -134,10 +134,12 @@ impl Desk {
         }
     }
 
-    /// Nothing tells the replies to what was asked before from a stream that follows them.
+    /// Nothing tells the replies to what was asked before from a stream that follows them; and the client may name itself
+    /// by its number before the node has told the one it goes by there.
     fn has_to_be_alone(&self, command: &Command<'_>, spec: Option<&Spec>) -> bool {
         let manner = spec.map_or(Manner::Once, |spec| Manner::of(spec, command));
-        self.ledger.len() > 0 && self.ledger.following_after(manner) != Following::Counted
+        let is_stream = self.ledger.following_after(manner) != Following::Counted;
+        self.ledger.len() > 0 && (is_stream || names_clients(spec) && self.identity.is_none())
     }
 
     /// Takes every reply that has come.
@@ -317,15 +319,17 @@ impl Desk {
         self.introduce_client(dispatcher, now);
     }
 
-    /// Gives the connection its client's name, and asks what the node calls it.
+    /// Gives the connection its client's name, and asks what the node calls it. By HELLO, which every user may say: a
+    /// CLIENT ID that the client's user may not would stand in Redis' ACL LOG.
     fn introduce_client(&mut self, dispatcher: &Dispatcher, now: Time) {
-        match self.line.id() {
-            0 => self.ask(Own::Id, &[b"CLIENT", b"ID"], now),
-            id => self.handle_id(id, dispatcher),
-        }
+        let protocol: &[u8] = if self.protocol == Protocol::Resp3 { b"3" } else { b"2" };
         if self.line.name() != dispatcher.name() {
             self.line.set_name(dispatcher.name());
-            self.ask(Own::Courtesy, &[b"CLIENT", b"SETNAME", dispatcher.name()], now);
+            self.ask(Own::Id, &[b"HELLO", protocol, b"SETNAME", dispatcher.name()], now);
+        } else if self.line.id() == 0 {
+            self.ask(Own::Id, &[b"HELLO", protocol], now);
+        } else {
+            self.handle_id(self.line.id(), dispatcher);
         }
     }
 

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use failsoft_core::Time;
-use failsoft_resp::reply::{Head, head};
+use failsoft_resp::reply::{Head, elements, head};
 
 use super::debt::{Debt, Doubt, Entry, Owed, Own, Patience, Unpaid};
 use super::effect::{Channels, Effect, Manner, ReplyMode};
@@ -358,10 +358,7 @@ impl Ledger {
             Owed::Local(_) => return Err(Unfit),
             Owed::Nothing(Own::Condition) if is_error => return Err(Unfit),
             Owed::Nothing(Own::Condition | Own::Courtesy) | Owed::Late => Heard::Nothing,
-            Owed::Nothing(Own::Id) => match said {
-                Some(Head::Integer(id)) => Heard::Id(id),
-                _ => Heard::Nothing,
-            },
+            Owed::Nothing(Own::Id) => id_in(reply).map_or(Heard::Nothing, Heard::Id),
             Owed::Instead(bytes) => {
                 out.extend_from_slice(&bytes);
                 Heard::Nothing
@@ -421,5 +418,15 @@ impl Ledger {
         out.extend_from_slice(reply);
         let is_reset = self.resetting && reply == b"+RESET\r\n";
         if is_reset { Heard::Reset.alone() } else { Heard::Nothing.alone() }
+    }
+}
+
+/// The client's number in the reply to HELLO; a Redis that does not know HELLO tells none.
+fn id_in(reply: &[u8]) -> Option<i64> {
+    let mut fields = elements(reply);
+    fields.find(|field| matches!(head(field), Some(Head::Bulk(b"id"))))?;
+    match head(fields.next()?) {
+        Some(Head::Integer(id)) => Some(id),
+        _ => None,
     }
 }
