@@ -4,7 +4,8 @@
 Every contender forwards to one private Redis. They take turns (A B C A B C ...), so that whatever else the machine does
 meets all of them, and the medians over the rounds are told, with each contender's CPU per request as a ratio to
 failsoft's. CPU is what the process between client and Redis used (user and system, from /proc/PID/stat) divided by the
-requests it served; for "direct" it is what Redis itself used. A proxy is pinned to one core; redis-benchmark and Redis
+requests it served; for "direct" it is what Redis itself used, and each contender's CPU is told as a ratio to that too: "near
+cache", failsoft answering from its own memory, is to need less than Redis does for the same GET. A proxy is pinned to one core; redis-benchmark and Redis
 share the others.
 
     scripts/bench-proxy.py                        a table
@@ -43,14 +44,13 @@ def main():
     options = arguments()
     if options.idle:
         raise_file_limit(options.idle)
-    contenders = [Direct(), Failsoft(options.failsoft, options.idle), Twemproxy(), Envoy(), Predixy()]
+    contenders = [Direct(), Failsoft(options.failsoft, options.idle), NearCache(options.failsoft, options.idle), Twemproxy(), Envoy(), Predixy()]
     with tempfile.TemporaryDirectory(prefix="bench-proxy-") as folder:
         folder = pathlib.Path(folder)
         redis = start_redis(folder, options.idle)
         running = [redis]
         try:
             present = [contender for contender in contenders if contender.start(folder, redis, running)]
-            fill(redis)
             results = summarise(present, measure(present, options))
             latencies = measure_latency(present, options)
             idle = measure_idle(present, options.idle)
@@ -140,10 +140,13 @@ def free_port():
 
 
 def start_redis(folder, clients=0):
+    """A Redis that holds every key."""
     port = free_port()
     command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
     command += ["--maxclients", 10_000 + clients]
-    return Process(command, port, OTHER_CORES, folder / "redis.log")
+    redis = Process(command, port, OTHER_CORES, folder / f"redis-{port}.log")
+    fill(redis)
+    return redis
 
 
 def fill(redis):
@@ -157,6 +160,7 @@ def fill(redis):
 
 class Contender:
     name = ""
+    commands = ("get", "set")
 
     def start(self, folder, redis, running):
         """Starts it in front of `redis`; says why not if it cannot be."""
@@ -179,6 +183,7 @@ class Direct(Contender):
 
 class Failsoft(Contender):
     name = "failsoft"
+    more = ""
 
     def __init__(self, binary, clients=0):
         self.binary = binary
@@ -188,14 +193,28 @@ class Failsoft(Contender):
     def command(self, folder, upstream, port):
         if not self.binary.exists():
             return None
-        settings = folder / "failsoft.toml"
+        settings = folder / f"{self.name}.toml"
         # The same patience as the others have: on a busy machine a turn shall be slow, not fail.
         settings.write_text(
             f'[server]\nlisten = "127.0.0.1:{port}"\nadmin = "127.0.0.1:{free_port()}"\nthreads = 1\nmax_clients = {self.max_clients}\n'
             f'[redis]\nnodes = ["redis://127.0.0.1:{upstream}"]\ntimeout = "5s"\n'
-            f'[request]\ndeadline = "10s"\n[breaker]\nslow_call = "4s"\n'
+            f'[request]\ndeadline = "10s"\n[breaker]\nslow_call = "4s"\n{self.more}'
         )
         return [self.binary, "serve", "-c", settings]
+
+
+class NearCache(Failsoft):
+    """Before a Redis of its own: what the other contenders write would void its copies, and telling it would cost Redis."""
+
+    name = "near cache"
+    commands = ("get",)
+    more = '[local]\nmode = "front"\nttl = "1h"\n[[routes]]\nkeys = "key:*"\nrole = "cache"\nttl = "1h"\nmax_stale = "1h"\n'
+
+    def start(self, folder, redis, running):
+        if self.binary.exists():
+            redis = start_redis(folder)
+            running.append(redis)
+        return super().start(folder, redis, running)
 
 
 class Twemproxy(Contender):
@@ -295,9 +314,10 @@ def measure(contenders, options):
     cases = [(command, depth) for depth in options.pipeline for command in ("get", "set")]
     samples = {}
     for case in cases:
-        requests = {contender.name: calibrate(contender, case, options.seconds) for contender in contenders}
+        takers = [contender for contender in contenders if case[0] in contender.commands]
+        requests = {contender.name: calibrate(contender, case, options.seconds) for contender in takers}
         for turn in range(options.rounds):
-            for contender in contenders:
+            for contender in takers:
                 told(f"{case[0].upper()} pipeline {case[1]}: round {turn + 1} of {options.rounds}, {contender.name}")
                 sample = take(contender, case, requests[contender.name])
                 samples.setdefault((contender.name, case), []).append(sample)
@@ -434,10 +454,15 @@ def summarise(contenders, samples):
             "cpu_us_highest": round(max(of(1)), 3),
         })
     for result in results:
-        ours = next((other for other in results if other["contender"] == "failsoft" and same_case(other, result)), None)
-        if ours:
+        if ours := of_contender("failsoft", result, results):
             result["failsoft_cpu_ratio"] = round(ours["cpu_us_per_request"] / result["cpu_us_per_request"], 2)
+        redis = of_contender("direct", result, results)
+        result["redis_cpu_ratio"] = round(result["cpu_us_per_request"] / redis["cpu_us_per_request"], 2)
     return results
+
+
+def of_contender(name, case, results):
+    return next((result for result in results if result["contender"] == name and same_case(result, case)), None)
 
 
 def same_case(one, other):
@@ -447,15 +472,16 @@ def same_case(one, other):
 def table(results):
     if not results:
         return ""
-    head = f"{'':10} {'case':>12} {'requests/s':>12} {'CPU µs/request':>16} {'lowest..highest':>17} {'failsoft / it':>14}"
+    head = f"{'':10} {'case':>12} {'requests/s':>12} {'CPU µs/request':>16} {'lowest..highest':>17} {'failsoft / it':>14} {'it / Redis':>11}"
     lines = [head]
     for result in results:
         case = f"{result['command']} -P {result['pipeline']}"
         spread = f"{result['cpu_us_lowest']:.2f}..{result['cpu_us_highest']:.2f}"
         ratio = "" if result["contender"] == "direct" else f"{result.get('failsoft_cpu_ratio', 0):.2f}"
+        of_redis = f"{result['redis_cpu_ratio']:.2f}"
         lines.append(
             f"{result['contender']:10} {case:>12} {result['requests_per_second']:>12,} "
-            f"{result['cpu_us_per_request']:>16.2f} {spread:>17} {ratio:>14}"
+            f"{result['cpu_us_per_request']:>16.2f} {spread:>17} {ratio:>14} {of_redis:>11}"
         )
     return "\n".join(lines)
 

@@ -312,14 +312,20 @@ async fn a_client_reads_its_own_write_at_once_on_any_connection() {
     let (mut writer, mut other) = (client(&sidecar).await, client(&sidecar).await);
     for version in 1..=1_000 {
         let value = version.to_string();
-        let is_pipelined = version % 2 == 0;
-        writer.send_command(&["SET", "page:1", &value]).await.unwrap();
-        if is_pipelined {
-            writer.send_command(&["GET", "page:1"]).await.unwrap();
-        }
-        assert_eq!(shown(writer.read_reply(PATIENCE).await), "+OK\r\n");
-        if is_pipelined {
-            assert_eq!(writer.read_reply(PATIENCE).await, bulk(&value));
+        let set = ["SET", "page:1", &value];
+        match version % 3 {
+            0 => assert_eq!(writer.ask(&set, PATIENCE).await, "+OK\r\n"),
+            1 => {
+                writer.send_command(&set).await.unwrap();
+                writer.send_command(&["GET", "page:1"]).await.unwrap();
+                assert_eq!(writer.read_reply(PATIENCE).await, b"+OK\r\n");
+                assert_eq!(writer.read_reply(PATIENCE).await, bulk(&value));
+            }
+            _ => {
+                assert_eq!(writer.ask(&["MULTI"], PATIENCE).await, "+OK\r\n");
+                assert_eq!(writer.ask(&set, PATIENCE).await, "+QUEUED\r\n");
+                assert_eq!(writer.ask(&["EXEC"], PATIENCE).await, "*1\r\n+OK\r\n");
+            }
         }
         assert_eq!(other.ask(&["GET", "page:1"], PATIENCE).await, shown(bulk(&value)));
         assert_eq!(writer.ask(&["GET", "page:1"], PATIENCE).await, shown(bulk(&value)));

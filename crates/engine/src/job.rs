@@ -264,7 +264,7 @@ impl Job {
         let Some(verb) = self.matter.verb else {
             return encode::error(out, "ERR failsoft has no way to answer this command without Redis");
         };
-        let words = Words::of(&self.frame);
+        let words = if verb.reads_arguments() { Words::of(&self.frame) } else { Words::default() };
         let value = match (ending, &self.brought) {
             (Ending::Absent(_), _) => None,
             (Ending::Value(Tier::Default), _) => world.route(self.matter.route).default.as_ref(),

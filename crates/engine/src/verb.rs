@@ -86,7 +86,16 @@ impl Verb {
         }
     }
 
-    /// Appends the reply that Redis would give if the key held `value`. `args` are the command's words.
+    /// Whether the answer depends on what is said after the key.
+    pub fn reads_arguments(self) -> bool {
+        match self {
+            Self::GetRange | Self::HGet | Self::HMGet => true,
+            Self::Get | Self::Exists | Self::StrLen | Self::HGetAll => false,
+        }
+    }
+
+    /// Appends the reply that Redis would give if the key held `value`. `args` are the command's words;
+    /// they may be left out unless the verb [reads them](Self::reads_arguments).
     pub fn answer(self, args: &[&[u8]], value: &Value, protocol: Protocol, out: &mut Vec<u8>) {
         match (self, value) {
             (Self::Exists, _) => encode::integer(out, 1),

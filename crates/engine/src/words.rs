@@ -5,6 +5,7 @@ use failsoft_resp::reply::{self, Head};
 /// The words of a command, as slices of its frame.
 ///
 /// A command is an array of bulk strings, so it is read like a reply.
+#[derive(Default)]
 pub(crate) struct Words<'f>(Vec<&'f [u8]>);
 
 impl<'f> Words<'f> {

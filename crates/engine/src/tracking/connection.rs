@@ -130,7 +130,7 @@ impl Connection<'_> {
                 self.tracking.handle_begun(self.holder);
                 Ok(())
             }
-            (Frame::Refused(refusal), Consent::Asked) => Err(Dropped::Refused(refusal)),
+            (Frame::Refused(refusal), _) => Err(Dropped::Refused(refusal)),
             (Frame::Alive, Consent::Given) => {
                 let until = self.heartbeat.handle_answer().ok_or(Dropped::Protocol)?;
                 self.tracking.handle_alive(self.holder, until);
@@ -145,9 +145,9 @@ impl Connection<'_> {
                 Ok(())
             }
             (Frame::OtherNews, _) => Ok(()),
-            (Frame::Done | Frame::Refused(_), Consent::Given)
-            | (Frame::Alive, Consent::Asked)
-            | (Frame::Unexpected, _) => Err(Dropped::Protocol),
+            (Frame::Done, Consent::Given) | (Frame::Alive, Consent::Asked) | (Frame::Unexpected, _) => {
+                Err(Dropped::Protocol)
+            }
         }
     }
 }

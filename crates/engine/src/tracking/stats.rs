@@ -23,7 +23,8 @@ pub struct TrackingStats {
 pub(super) enum Dropped {
     /// It could not be made.
     Unconnected(Failure),
-    /// Redis refuses to tell: an older server, or a user without the right to.
+    /// Redis refuses to tell (an older server, a user without the right to), or to give a sign of life (a script that has
+    /// run for too long).
     Refused(Refusal),
     /// It was closed or reset.
     Lost,
