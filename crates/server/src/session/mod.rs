@@ -206,7 +206,8 @@ impl Session {
         if backlog.requests == 0
             && let Some(want) = self.want.take()
         {
-            return self.serve_dedicated(want).await;
+            // In a place of its own, which clients without such a connection need not have.
+            return Box::pin(self.serve_dedicated(want)).await;
         }
         if self.is_finished && self.left == Left::Begun {
             self.ending.get_or_insert(Ended::ByClient);

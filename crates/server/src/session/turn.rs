@@ -91,3 +91,21 @@ impl Session {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client's task may take while the client only stays connected; its buffers and its replies come on top.
+    const MOST_OF_A_TASK: usize = 2 << 10;
+
+    fn size_of_future<F: Future>(_begin: impl FnOnce(Session) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_few_clients_need_is_not_carried_by_all() {
+        let size = size_of_future(Session::run);
+        assert!(size <= MOST_OF_A_TASK, "{size} bytes, of which the session takes {}", size_of::<Session>());
+    }
+}
