@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them; each installs what it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-proxy fuzz
+.PHONY: help demo test lint bench bench-proxy fuzz soak cancels
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -39,3 +39,11 @@ bench-proxy: ## beside direct Redis, twemproxy and Envoy, as ratios
 fuzz: ## every fuzz target for a minute (SECONDS_EACH=600, TARGET=settings)
 	@scripts/setup.sh fuzz
 	@SECONDS_EACH="$(or $(SECONDS_EACH),60)" TARGET="$(TARGET)" scripts/fuzz.sh
+
+soak: ## every kind of client and outage for long, and nothing has grown (MINUTES=10)
+	@scripts/setup.sh test
+	@FAILSOFT_SOAK_MINUTES="$(or $(MINUTES),10)" cargo test --locked -p failsoft-cli --test soak -- --nocapture after_a_soak
+
+cancels: ## a million requests that nobody waits for (CANCELS=1000000), and no reply goes astray
+	@scripts/setup.sh test
+	@FAILSOFT_CANCELS="$(or $(CANCELS),1000000)" cargo test --locked -p failsoft-cli --test cancels -- --nocapture

@@ -186,8 +186,11 @@ async fn five_hundred_half_requests_harm_nobody_and_are_closed_in_time() {
     let sidecar = start(&redis.url(), "server.max_clients = 510\n").await;
     let mut half = Vec::new();
     let grown = growth(&sidecar, async || {
-        for _ in 0..500 {
+        for at in 0..500 {
             let mut client = HostileClient::connect(sidecar.addr()).await;
+            if at % 100 == 0 {
+                assert_eq!(client.ask(&["MULTI"], PATIENCE).await, "+OK\r\n");
+            }
             client.send(b"*2\r\n$3\r\nGET\r\n$5\r\nke").await.unwrap();
             half.push(client);
         }

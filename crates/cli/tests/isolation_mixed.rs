@@ -10,18 +10,17 @@ mod tools;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use failsoft_testkit::proxy::{FaultProxy, Mode, OneShot, Toxics};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
 use tokio::task::JoinSet;
 
-use mixed::client::Mixed;
+use mixed::client::{Mixed, Tally};
 use mixed::model::Weather;
+use mixed::stage::Stage;
 use mixed::{prepare, seed};
-use tools::{Dice, PATIENCE, bin, metric, on_own_thread, settings, start};
+use tools::{Dice, PATIENCE, metric, start};
 
 const CLIENTS: usize = 40;
 const TURNS: usize = 60;
@@ -52,48 +51,27 @@ async fn in_calm_weather_every_reply_of_every_client_is_known_to_the_byte() {
 
 #[tokio::test]
 async fn in_rough_weather_a_reply_is_the_clients_own_or_an_honest_error() {
-    let redis = Redis::start().await;
-    prepare(&redis, CLIENTS).await;
-    let redis_addr = redis.addr();
-    let proxy = on_own_thread(async move { FaultProxy::start(redis_addr).await }).await;
-    let more = "redis.connections = 1\nredis.timeout = \"300ms\"\nredis.probe_interval = \"100ms\"\nbreaker.failures = 10000\n\
-                breaker.min_calls = 100000\nbreaker.cooldown = \"500ms\"\nbreaker.probe_cooldown = \"100ms\"\n";
-    let text = settings(&proxy.url(), more);
-    let sidecar = Sidecar::start(bin(), &text).await;
+    let stage = Stage::start(CLIENTS, "").await;
     let (seed, stop) = (seed(), Arc::new(AtomicBool::new(false)));
     let mut clients = JoinSet::new();
     for own in 0..CLIENTS {
-        let (addr, stop) = (sidecar.addr(), stop.clone());
-        clients.spawn(async move {
-            let mut client = Mixed::connect(addr, own, Weather::Rough, seed).await;
-            while !stop.load(Ordering::Relaxed) {
-                let errors = client.model.errors;
-                client.turn().await;
-                if client.model.errors > errors {
-                    // sleeps: as applications do; who asks again at once is through before Redis is back
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            }
-            [client.model.answered, client.model.errors, client.vanished, client.lost]
-        });
+        let client = Mixed::connect(stage.sidecar.addr(), own, Weather::Rough, seed).await;
+        clients.spawn(client.live(stop.clone()));
     }
     let mut dice = Dice(seed);
     for _ in 0..DISTURBANCES {
-        disturb(&redis, &proxy, &sidecar, &text, &mut dice).await;
+        stage.disturb(&mut dice).await;
         if let Some(done) = clients.try_join_next() {
             done.unwrap_or_else(|error| panic!("with FAILSOFT_SEED={seed}: {error}"));
         }
     }
     stop.store(true, Ordering::Relaxed);
-    proxy.reset_all().await;
-    proxy.cut().await;
-    let tallies = with_seed(seed, clients).await;
-    let [answered, errors, vanished, lost] =
-        [0, 1, 2, 3].map(|at| tallies.iter().map(|tally| tally[at]).sum::<usize>());
-    let told = format!("{answered} answered, {errors} errors, {vanished} vanished, {lost} lost");
-    println!("{told}");
-    assert!(answered > 2_000 && errors > 100 && vanished > 50 && lost > 50, "{told}");
-    assert_nothing_is_left(&sidecar).await;
+    stage.settle().await;
+    let tally = with_seed(seed, clients).await.into_iter().fold(Tally::default(), Tally::plus);
+    println!("{tally:?}");
+    let Tally { answered, errors, vanished, lost } = tally;
+    assert!(answered > 2_000 && errors > 100 && vanished > 50 && lost > 50, "{tally:?}");
+    assert_nothing_is_left(&stage.sidecar).await;
 }
 
 async fn with_seed<T: 'static>(seed: u64, mut clients: JoinSet<T>) -> Vec<T> {
@@ -110,31 +88,4 @@ async fn assert_nothing_is_left(sidecar: &Sidecar) {
             && metric(sidecar, "failsoft_clients", &[]).await == 0.0
     })
     .await;
-}
-
-async fn disturb(redis: &Redis, proxy: &FaultProxy, sidecar: &Sidecar, settings: &str, dice: &mut Dice) {
-    match dice.roll(8) {
-        0 => proxy.cut().await,
-        1 => proxy.nth(1 + dice.roll(50) as u64, OneShot::Reset { after: dice.roll(4) }),
-        2 => {
-            let shots = [OneShot::Garbage, OneShot::Truncate { keep: 1 }];
-            proxy.nth(1 + dice.roll(50) as u64, shots[dice.roll(2)].clone());
-        }
-        3 => drop(redis.command(&["CLIENT", "KILL", "TYPE", "normal"]).await),
-        4 => proxy.set_toxics(Toxics { latency: Duration::from_millis(dice.roll(20) as u64), ..Toxics::default() }),
-        5 => proxy.set_toxics(Toxics { slice: [None, Some(7)][dice.roll(2)], ..Toxics::default() }),
-        6 => {
-            // Half of the time something that a client notices: the primary's connections are made anew.
-            let timeout = ["300ms", "310ms"][dice.roll(2)];
-            sidecar.reload(&settings.replace("redis.timeout = \"300ms\"", &format!("redis.timeout = \"{timeout}\"")));
-        }
-        _ => {
-            proxy.set_mode([Mode::DropReplies, Mode::DropRequests, Mode::HalfOpen][dice.roll(3)]).await;
-            // sleeps: how long the line is silent, now and then for longer than anybody waits
-            tokio::time::sleep(Duration::from_millis([5, 5, 5, 500][dice.roll(4)])).await;
-            proxy.set_mode(Mode::Pass).await;
-        }
-    }
-    // sleeps: the pace of the disturbances, slow enough for a connection to be made and used between them
-    tokio::time::sleep(Duration::from_millis(100 + dice.roll(300) as u64)).await;
 }

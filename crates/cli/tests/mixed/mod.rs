@@ -11,6 +11,7 @@ pub mod client;
 pub mod model;
 pub mod moves;
 pub mod resp;
+pub mod stage;
 
 use failsoft_testkit::redis::Redis;
 

@@ -4,6 +4,8 @@
 //! [`command`] rather than with the code under test.
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod malformed;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;

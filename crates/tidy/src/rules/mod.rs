@@ -7,6 +7,7 @@ mod length;
 mod links;
 mod places;
 mod purity;
+mod seeds;
 mod sleeps;
 mod supply;
 mod unfinished;

@@ -104,6 +104,8 @@ pub struct Dedicated {
     /// Bytes that the socket has taken, and bytes that it was to take, since the connection was made.
     written: u64,
     accepted: u64,
+    /// Bytes that have come.
+    received: u64,
     incoming: Vec<u8>,
     consumed: usize,
     _place: Place,
@@ -176,6 +178,7 @@ impl Dedicated {
             sent: 0,
             written: 0,
             accepted: 0,
+            received: 0,
             incoming: Vec::new(),
             consumed: 0,
             _place: place,
@@ -225,6 +228,11 @@ impl Dedicated {
         start < self.written
     }
 
+    /// Bytes that have passed, one way or the other: as long as there are more of them, the node is not silent.
+    pub fn moved(&self) -> u64 {
+        self.written + self.received
+    }
+
     /// Bytes that the socket has not taken yet.
     pub fn unsent(&self) -> usize {
         self.outgoing.len() - self.sent
@@ -269,7 +277,10 @@ impl Dedicated {
         self.incoming.reserve(READ_CHUNK);
         match self.wire.read_now(&mut self.incoming) {
             Ok(0) => Err(Silence::ConnectionLost),
-            Ok(_) => Ok(()),
+            Ok(read) => {
+                self.received += read as u64;
+                Ok(())
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
             Err(_) => Err(Silence::ConnectionLost),
         }

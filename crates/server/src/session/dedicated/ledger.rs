@@ -33,7 +33,7 @@ pub(super) struct Ledger {
     mode: ReplyMode,
     queueing: Queueing,
     resetting: bool,
-    /// When a reply was last heard.
+    /// When the node was last seen not to be silent.
     heard: Time,
 }
 
@@ -196,7 +196,12 @@ impl Ledger {
         Ok(overdue)
     }
 
-    /// When a reply was last heard.
+    /// A part of a reply has come, or of a request has gone; or nobody listens to the node for the moment.
+    pub(super) fn handle_stir(&mut self, now: Time) {
+        self.heard = now;
+    }
+
+    /// When the node was last seen not to be silent.
     pub(super) fn heard(&self) -> Time {
         self.heard
     }

@@ -62,13 +62,15 @@ impl Session {
 struct Own<'s> {
     session: &'s mut Session,
     desk: Desk,
+    /// How many bytes had passed between failsoft and the node when that was last looked at.
+    moved: u64,
 }
 
 impl<'s> Own<'s> {
     fn new(session: &'s mut Session, line: Dedicated, want: Want) -> Self {
         let (identities, now) = (session.shared.identities().clone(), session.shared.clock().now());
         let desk = Desk::new(line, want, &session.dispatcher, identities, now);
-        Self { session, desk }
+        Self { session, desk, moved: 0 }
     }
 
     async fn serve(mut self) -> Result<(), Ended> {
@@ -102,6 +104,7 @@ impl<'s> Own<'s> {
         if onward == Onward::Same {
             self.refresh_world();
             self.take_commands(now);
+            self.note_stir(now);
             self.keep_time(now)?;
             self.desk.line.flush()?;
         }
@@ -169,7 +172,7 @@ impl<'s> Own<'s> {
         let due = self.due();
         let engagement = self.engagement();
         let instant = self.session.shared.clock().instant(due);
-        let has_room = self.session.unwritten() < READ_PAUSE;
+        let has_room = self.has_room();
         let reads = self.session.takes_more() && self.session.incoming.len() < READ_PAUSE.max(self.wanted());
         let interest = interest(reads, self.session.unwritten() > 0);
         let from_node = if has_room { Interest::READABLE } else { Interest::ERROR };
@@ -188,7 +191,7 @@ impl<'s> Own<'s> {
                 Ok(_) => {}
                 Err(_) => return Err(Ended::Broken),
             },
-            () = sleep_until(instant) => return Ok(self.desk.line.receive()),
+            () = sleep_until(instant) => return Ok(if has_room { self.desk.line.receive() } else { Ok(()) }),
             ended = poll_fn(|cx| patience.poll(hearing, cx)) => return Err(ended),
             word = poll_fn(|cx| bell.poll(cx)) => self.session.handle_word(word),
         }
@@ -237,6 +240,20 @@ impl<'s> Own<'s> {
         let heartbeat = ledger.only_listens().then(|| ledger.heard() + HEARTBEAT);
         let glance = ledger.is_endless().then(|| now + GLANCE);
         [stalled, heartbeat, glance].into_iter().flatten().min().unwrap_or(Time::NEVER)
+    }
+
+    /// A value that takes long to pass is no silence, nor is it one that the client takes nothing more in.
+    fn note_stir(&mut self, now: Time) {
+        let moved = self.desk.line.moved();
+        if moved != self.moved || !self.has_room() {
+            self.moved = moved;
+            self.desk.ledger.handle_stir(now);
+        }
+    }
+
+    /// Whether there is room for more of what the node has to say.
+    fn has_room(&self) -> bool {
+        self.session.unwritten() < READ_PAUSE
     }
 
     /// Does what time asks for. Everything that has come has been heard by now.
