@@ -8,6 +8,7 @@ use std::path::Path;
 
 use failsoft::tls::IdentityFiles;
 use failsoft_testkit::certificates::{Authority, Leaf};
+use failsoft_testkit::hostile::HostileClient;
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
@@ -136,4 +137,31 @@ async fn a_renewed_authority_is_believed_without_a_restart_and_a_broken_one_is_r
     std::fs::write(&pki.ca, next.pem()).unwrap();
     eventually("Redis to be believed", PATIENCE, || async { get(&sidecar).await == "$-1\r\n" }).await;
     assert!(sidecar.log_contains("there is a connection to the node again"));
+}
+
+/// A connection that belongs to one client is made as every other is, also when the client says who it is.
+#[tokio::test]
+async fn clients_own_connections_are_over_tls_too() {
+    const LARGE: usize = 4 << 20;
+    let pki = Pki::new();
+    let redis = SecureRedis::start(&pki.issue_local("redis"), &pki.ca, "no").await;
+    redis.redis.acl_user("ann", "apple", "~* &* +@all").await;
+    let sidecar = sidecar(&pki, &redis.url(), Some(&pki.ca), None, "").await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    let large = "x".repeat(LARGE);
+    for words in [&["AUTH", "ann", "apple"][..], &["MULTI"]] {
+        assert_eq!(client.ask(words, PATIENCE).await, "+OK\r\n", "{words:?}");
+    }
+    for words in [&["SET", "k", &large][..], &["GET", "k"]] {
+        assert_eq!(client.ask(words, PATIENCE).await, "+QUEUED\r\n");
+    }
+    let answer = client.ask(&["EXEC"], PATIENCE).await;
+    assert!(answer == format!("*2\r\n+OK\r\n${LARGE}\r\n{large}\r\n"), "{} bytes", answer.len());
+    assert_eq!(client.ask(&["RESET"], PATIENCE).await, "+RESET\r\n");
+    assert!(client.ask(&["SUBSCRIBE", "news"], PATIENCE).await.contains("subscribe"));
+    for round in 0..100 {
+        redis.redis.command(&["PUBLISH", "news", &round.to_string()]).await;
+        let message = shown(client.read_reply(PATIENCE).await);
+        assert!(message.ends_with(&format!("\r\n{round}\r\n")), "{message}");
+    }
 }
