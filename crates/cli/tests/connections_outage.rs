@@ -204,6 +204,24 @@ async fn a_slow_answer_costs_a_client_in_another_database_its_answer_and_not_its
     assert_eq!(metric(&sidecar, "failsoft_clients_closed_total", &[("reason", "upstream_lost")]).await, 0.0);
 }
 
+/// Those that might have been late were forgotten when one that may not be was overdue too, and the client took what it was
+/// told of that one for the answer to the first.
+#[tokio::test]
+async fn everyone_that_is_overdue_is_told_of_when_the_connection_is_given_up() {
+    let redis = Redis::start().await;
+    let proxy = FaultProxy::start(redis.addr()).await;
+    let sidecar = start(&proxy.url(), "redis.timeout = \"500ms\"\nbreaker.failures = 1000\n").await;
+    let mut client = client(&sidecar).await;
+    assert_eq!(client.ask(&["SELECT", "2"], PATIENCE).await, "+OK\r\n");
+    proxy.set_mode(Mode::HalfOpen).await;
+    let calls = [&["SET", "n", "1"][..], &["GET", "n"], &["SET", "m", "1"], &["WATCH", "n"], &["GET", "n"]];
+    client.send(calls.map(command).concat()).await.unwrap();
+    let told = shown(client.read_until_closed(PATIENCE).await.bytes);
+    let words: Vec<&str> = told.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    let (unknown, undone) = ("-OUTCOMEUNKNOWN", "-UNAVAILABLE");
+    assert_eq!(words, [unknown, undone, unknown, undone, undone], "{told}");
+}
+
 /// `server.auth = "redis"`: whoever has not convinced Redis gets nothing, and whoever has is that user and nobody else.
 #[tokio::test]
 async fn clients_run_as_the_users_of_redis_that_they_have_proved_to_be() {

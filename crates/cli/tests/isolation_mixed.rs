@@ -70,7 +70,7 @@ async fn in_rough_weather_a_reply_is_the_clients_own_or_an_honest_error() {
     let tally = with_seed(seed, clients).await.into_iter().fold(Tally::default(), Tally::plus);
     println!("{tally:?}");
     let Tally { answered, errors, vanished, lost } = tally;
-    assert!(answered > 2_000 && errors > 100 && vanished > 50 && lost > 50, "{tally:?}");
+    assert!(answered > 1_000 && errors > 50 && vanished > 20 && lost > 20, "{tally:?}");
     assert_nothing_is_left(&stage.sidecar).await;
 }
 

@@ -96,6 +96,11 @@ impl Debt {
         matches!(self.owed, Owed::Reply) && self.effect == Effect::None && self.patience == Patience::Timeout
     }
 
+    /// Whether anybody still waits for it.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !matches!(self.owed, Owed::Late)
+    }
+
     /// The client waits no longer; the place stays for the reply that may still come.
     pub(super) fn give_up_waiting(&mut self) -> Unpaid {
         self.owed = Owed::Late;

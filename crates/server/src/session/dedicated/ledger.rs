@@ -183,17 +183,15 @@ impl Ledger {
         if is_stalled || self.is_queueing() || self.state.is_multi() {
             return Err(Unfit);
         }
-        let mut overdue = Vec::new();
-        for debt in self.debts.iter_mut().filter(|debt| !matches!(debt.owed, Owed::Late)) {
-            if !is_due(debt, timeout) {
-                break;
-            }
-            if !debt.may_be_late() {
-                return Err(Unfit);
-            }
-            overdue.push(debt.give_up_waiting());
+        let is_overdue = |debt: &Debt| is_due(debt, timeout);
+        let mut overdue = self.debts.iter().filter(|debt| debt.is_waited_for()).take_while(|debt| is_overdue(debt));
+        // Looked at before any is given up: otherwise what was given up would be told to nobody, and the client take the
+        // next answer for its own.
+        if !overdue.all(Debt::may_be_late) {
+            return Err(Unfit);
         }
-        Ok(overdue)
+        let waited_for = self.debts.iter_mut().filter(|debt| debt.is_waited_for());
+        Ok(waited_for.take_while(|debt| is_overdue(debt)).map(Debt::give_up_waiting).collect())
     }
 
     /// A part of a reply has come, or of a request has gone; or nobody listens to the node for the moment.
