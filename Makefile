@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them; each installs what it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-proxy fuzz soak cancels
+.PHONY: help demo test lint bench bench-proxy compat fuzz soak cancels
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -35,6 +35,11 @@ bench-proxy: ## beside direct Redis, twemproxy and Envoy, as ratios
 	@cargo build --release --locked -p failsoft-cli
 	@cargo build --release --locked -p failsoft-testkit --example paced_load
 	@target/bench-proxies/venv/bin/python scripts/bench-proxy.py $(ARGS)
+
+compat: ## Redis' own tests and those of client libraries, through failsoft and without it (SUITE=tcl)
+	@scripts/setup.sh compat
+	@cargo build --release --locked -p failsoft-cli
+	@scripts/compat.sh $(SUITE) $(ARGS)
 
 fuzz: ## every fuzz target for a minute (SECONDS_EACH=600, TARGET=settings)
 	@scripts/setup.sh fuzz

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes this machine fit for one part of the project: installs what is missing, and is quick when nothing is.
 #
-#   scripts/setup.sh build | lint | demo | test | bench | bench-proxy | fuzz
+#   scripts/setup.sh build | lint | demo | test | bench | bench-proxy | compat | fuzz
 #
 # On Debian and Ubuntu what is missing is installed with apt (through sudo where the user is not root). Elsewhere it is
 # named, and the exit status is 1. Libraries of other languages go to target/, never into the system.
@@ -16,6 +16,9 @@ readonly RUST_NEEDED=1.95
 readonly CLIENTS=target/test-clients
 readonly PROXIES=target/bench-proxies
 readonly TOOLS=target/tools
+readonly COMPAT=target/compat
+readonly REDIS_TESTS=7.0.15
+readonly REDIS_TESTS_SHA256=4b1dc4ee6d622a09fff9c6777191209750fb5e5a725ef78ea012d6eef4c22982
 
 missing_programs=()
 missing_packages=()
@@ -28,14 +31,16 @@ main() {
         test) need_build; need_servers; need_languages ;;
         bench) need_build; need redis-server redis-server; need valgrind valgrind ;;
         bench-proxy) need_build; need_proxies ;;
+        compat) need_build; need_suites ;;
         fuzz) need_build; need g++ g++ ;;
-        *) fail "usage: scripts/setup.sh build | lint | demo | test | bench | bench-proxy | fuzz" ;;
+        *) fail "usage: scripts/setup.sh build | lint | demo | test | bench | bench-proxy | compat | fuzz" ;;
     esac
     install_missing
     case "$1" in
         test) python_clients; node_clients ;;
         bench) instruction_counter ;;
         bench-proxy) python_proxies ;;
+        compat) redis_suite; python_suite ;;
     esac
 }
 
@@ -72,6 +77,20 @@ need_proxies() {
     need nutcracker nutcracker
     need python3 python3
     can_make_venv || note_missing "python3's venv module" python3-venv
+}
+
+need_suites() {
+    need redis-server redis-server
+    need redis-cli redis-tools
+    need socat socat
+    need tclsh tcl
+    need python3 python3
+    can_make_venv || note_missing "python3's venv module" python3-venv
+    need node nodejs
+    need npm npm
+    need git git
+    need ip iproute2
+    need unshare util-linux
 }
 
 need_rust_component() {
@@ -191,6 +210,52 @@ python_proxies() {
     make_venv "$PROXIES/venv"
     "$PROXIES/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"
     stamp "$PROXIES/python.stamp" "$wanted"
+}
+
+# Redis' own tests come with its source, which Debian keeps. Lists of sources are asked for in a folder of our own, so that
+# the machine's stay as they are.
+redis_suite() {
+    [ -z "${REDIS_SOURCE:-}" ] && [ ! -e "$COMPAT/redis-$REDIS_TESTS/tests/test_helper.tcl" ] || return 0
+    command -v apt-get >/dev/null || fail "there is no apt here: set REDIS_SOURCE to a folder with the source of Redis $REDIS_TESTS"
+    say "downloading the source of Redis $REDIS_TESTS into $COMPAT"
+    local apt="$PWD/$COMPAT/apt" tarball
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/sources.list.d"
+    source_lists "$apt"
+    (cd "$apt" && private_apt "$apt" update -qq && private_apt "$apt" source -qq --download-only --tar-only redis) >/dev/null ||
+        fail "apt found no source of Redis: set REDIS_SOURCE to a folder with the source of Redis $REDIS_TESTS"
+    tarball="$apt/redis_$REDIS_TESTS.orig.tar.gz"
+    echo "$REDIS_TESTS_SHA256  $tarball" | sha256sum --check --quiet ||
+        fail "the source that apt found is not Redis $REDIS_TESTS: set REDIS_SOURCE to a folder with it"
+    mkdir -p "$COMPAT/redis-$REDIS_TESTS"
+    tar xzf "$tarball" -C "$COMPAT/redis-$REDIS_TESTS" --strip-components=1
+}
+
+# The machine's own sources of packages, asked for source instead.
+source_lists() {
+    local list
+    for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ ! -e "$list" ] || sed 's/^deb /deb-src /' "$list" >"$1/sources.list.d/$(basename "$list" .list).list"
+    done
+    for list in /etc/apt/sources.list.d/*.sources; do
+        [ ! -e "$list" ] || sed 's/^Types:.*/Types: deb-src/' "$list" >"$1/sources.list.d/$(basename "$list")"
+    done
+}
+
+private_apt() {
+    local apt=$1
+    shift
+    apt-get -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/sources.list.d" \
+        -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User= "$@"
+}
+
+# What redis-py's tests need beside redis-py itself, which comes with its source.
+python_suite() {
+    local wanted=scripts/compat/redis-py-requirements.txt
+    up_to_date "$COMPAT/redis-py.stamp" "$wanted" "$COMPAT/redis-py-venv/bin/python" && return
+    say "installing what redis-py's tests need into $COMPAT/redis-py-venv"
+    make_venv "$COMPAT/redis-py-venv"
+    "$COMPAT/redis-py-venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"
+    stamp "$COMPAT/redis-py.stamp" "$wanted"
 }
 
 # The runner must have the very version of the library that the benchmarks are built with.
