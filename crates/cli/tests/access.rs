@@ -92,6 +92,16 @@ async fn strangers_and_guesses_are_answered_in_redis_own_words() {
         let (expected, got) = (theirs.ask(&words, PATIENCE).await, ours.ask(&words, PATIENCE).await);
         assert_eq!(got, expected, "{call}");
     }
+    for claim in [&b"*11\r\n"[..], b"*2\r\n$3\r\nGET\r\n$16385\r\n"] {
+        let mut said = Vec::new();
+        for addr in [judge.addr(), sidecar.addr()] {
+            let mut stranger = HostileClient::connect(addr).await;
+            stranger.send(claim).await.unwrap();
+            said.push(shown(stranger.read_until_closed(PATIENCE).await.bytes));
+        }
+        assert_eq!(said[0], said[1]);
+        assert!(said[0].starts_with("-ERR Protocol error: unauthenticated "), "{}", said[0]);
+    }
     let mut greeted = HostileClient::connect(sidecar.addr()).await;
     let hello = greeted.ask(&["HELLO", "3", "AUTH", "tenant", SECRET, "SETNAME", "it"], PATIENCE).await;
     assert!(hello.starts_with("%7\r\n"), "{hello}");
@@ -193,6 +203,30 @@ async fn secrets_rotate_without_a_restart_and_who_is_removed_is_a_stranger() {
     assert!(late.ask(&["AUTH", "tenant", SECRET], PATIENCE).await.starts_with("-WRONGPASS "));
     assert!(late.ask(&["AUTH", "reader", NEW_SECRET], PATIENCE).await.starts_with("-WRONGPASS "));
     assert_eq!(late.ask(&["AUTH", NEW_SECRET], PATIENCE).await, "+OK\r\n");
+}
+
+/// Who listens asks for nothing, and so would never be told that it may not.
+#[tokio::test]
+async fn who_is_removed_goes_on_hearing_nothing() {
+    let redis = Redis::start().await;
+    let before = settings(&redis.url(), &users());
+    let sidecar = Sidecar::start(bin(), &before).await;
+    let calls = [&["SUBSCRIBE", "x"][..], &["BLPOP", "q", "0"], &["MULTI"], &["SELECT", "3"]];
+    let mut readers = Vec::new();
+    for words in calls {
+        let mut client = client_of(&sidecar, "default").await;
+        client.send(command(words)).await.unwrap();
+        readers.push(client);
+    }
+    reaches(&sidecar, "failsoft_node_dedicated_connections", &[], 4.0).await;
+    let mut other = client_of(&sidecar, "tenant").await;
+    assert_eq!(other.ask(&["MULTI"], PATIENCE).await, "+OK\r\n");
+    sidecar.reload(&before.replace("name = 'default'", "name = 'default'\nenabled = false"));
+    for mut client in readers {
+        client.read_until_closed(PATIENCE).await;
+    }
+    reaches(&sidecar, "failsoft_clients_closed_total", &[("reason", "revoked")], 4.0).await;
+    assert_eq!(other.ask(&["EXEC"], PATIENCE).await, "*0\r\n", "and nobody else is concerned");
 }
 
 #[tokio::test]

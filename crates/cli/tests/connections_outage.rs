@@ -87,6 +87,26 @@ async fn a_transaction_whose_connection_is_lost_is_told_and_the_client_closed() 
     assert_eq!(other.ask(&["GET", "a"], PATIENCE).await, "$-1\r\n");
 }
 
+/// A client can have its own connection closed as often as it likes, and nobody else must pay for it.
+#[tokio::test]
+async fn connections_of_clients_that_are_killed_open_nobodys_circuit() {
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "breaker.failures = 2\n").await;
+    for _ in 0..4 {
+        let mut popping = client(&sidecar).await;
+        assert_eq!(popping.ask(&["SELECT", "1"], PATIENCE).await, "+OK\r\n");
+        let id = popping.ask(&["CLIENT", "ID"], PATIENCE).await;
+        popping.send_command(&["BLPOP", "q", "0"]).await.unwrap();
+        eventually("the client to wait", PATIENCE, || async { redis.info("clients").await["blocked_clients"] == "1" })
+            .await;
+        redis.command(&["CLIENT", "KILL", "ID", id[1..].trim_end()]).await;
+        let told = shown(popping.read_until_closed(PATIENCE).await.bytes);
+        assert!(told.starts_with("-OUTCOMEUNKNOWN"), "{told}");
+    }
+    assert_eq!(metric(&sidecar, "failsoft_node_circuit_opened_total", &[]).await, 0.0);
+    assert_eq!(client(&sidecar).await.ask(&["SET", "a", "1"], PATIENCE).await, "+OK\r\n");
+}
+
 #[tokio::test]
 async fn what_may_have_happened_is_said_to_be_unknown_and_nothing_else_is() {
     let redis = Redis::start().await;

@@ -20,6 +20,9 @@ impl Limits {
     /// Bounds on what a client may send: Redis' own, but for the number of arguments, of which Redis 7 allows more.
     pub const REQUESTS: Self = Self { max_bulk: 512 << 20, max_elements: 1 << 20, max_depth: 64, max_line: 64 << 10 };
 
+    /// Bounds on what a client may send before it has said who it is: Redis' own. Room for HELLO with all its options.
+    pub const STRANGERS: Self = Self { max_bulk: 16 << 10, max_elements: 10, ..Self::REQUESTS };
+
     /// Bounds that no honest server exceeds: a `KEYS *` may well have more than a million elements, but no line of a reply
     /// has a million bytes; and the deepest reply is that of a script that returns a table which contains itself, of which
     /// Redis sends about 8,000 levels before Lua's stack ends.

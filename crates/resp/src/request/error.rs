@@ -12,6 +12,10 @@ pub enum ProtocolError {
     InvalidMultibulkLength,
     /// The number after `$` is not canonical, negative, or too large.
     InvalidBulkLength,
+    /// So many arguments are not taken from a client that has yet to say who it is.
+    UnauthenticatedMultibulkLength,
+    /// So long an argument is not taken from a client that has yet to say who it is.
+    UnauthenticatedBulkLength,
     /// An argument began with this byte instead of `$`.
     ExpectedDollar(u8),
     /// The line with the number of arguments does not end.
@@ -29,6 +33,23 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    /// The same, as it is said to a client that has yet to say who it is: [`Limits::STRANGERS`](crate::Limits::STRANGERS).
+    pub fn of_stranger(self) -> Self {
+        match self {
+            Self::InvalidMultibulkLength => Self::UnauthenticatedMultibulkLength,
+            Self::InvalidBulkLength => Self::UnauthenticatedBulkLength,
+            Self::UnauthenticatedMultibulkLength
+            | Self::UnauthenticatedBulkLength
+            | Self::ExpectedDollar(_)
+            | Self::TooBigMultibulkCount
+            | Self::TooBigBulkCount
+            | Self::TooBigInline
+            | Self::UnbalancedQuotes
+            | Self::BulkWithoutLineEnd
+            | Self::Http => self,
+        }
+    }
+
     /// What to send before closing; empty for [`Http`](Self::Http).
     pub fn to_reply(self) -> Vec<u8> {
         if self == Self::Http {
@@ -50,6 +71,8 @@ impl fmt::Display for ProtocolError {
         f.write_str(match self {
             Self::InvalidMultibulkLength => "invalid multibulk length",
             Self::InvalidBulkLength => "invalid bulk length",
+            Self::UnauthenticatedMultibulkLength => "unauthenticated multibulk length",
+            Self::UnauthenticatedBulkLength => "unauthenticated bulk length",
             Self::ExpectedDollar(byte) => return expected_dollar(f, *byte),
             Self::TooBigMultibulkCount => "too big mbulk count string",
             Self::TooBigBulkCount => "too big bulk count string",

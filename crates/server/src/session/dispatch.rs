@@ -18,12 +18,11 @@ use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
-use failsoft_resp::Command;
-use failsoft_resp::Protocol;
 use failsoft_resp::commands::{self, Access, Class, Spec};
 use failsoft_resp::encode;
+use failsoft_resp::{Command, Limits, Protocol, ProtocolError};
 
-use super::access::{Access as ClientAccess, Verdict};
+use super::access::{Access as ClientAccess, Login, Verdict};
 use super::greeting::{Greeting, Said, names_user};
 use super::replies::{Inbox, Replies, Slot, Touched};
 
@@ -42,6 +41,8 @@ pub(super) struct Dispatcher {
     doomed: Option<Vec<u8>>,
     /// Buffers for the frames of further requests.
     spare: Vec<Vec<u8>>,
+    /// What is believed of a client that is known.
+    limits: Limits,
 }
 
 /// What kind of connection of its own a client needs.
@@ -75,7 +76,13 @@ pub(super) enum Next {
 }
 
 impl Dispatcher {
-    pub(super) fn new(replies: Arc<Replies>, context: Context, greeting: Greeting, access: ClientAccess) -> Self {
+    pub(super) fn new(
+        replies: Arc<Replies>,
+        context: Context,
+        greeting: Greeting,
+        access: ClientAccess,
+        limits: Limits,
+    ) -> Self {
         let inbox = Arc::new(Inbox(replies.clone()));
         Self {
             inbox,
@@ -87,7 +94,24 @@ impl Dispatcher {
             refusal: None,
             doomed: None,
             spare: Vec::new(),
+            limits,
         }
+    }
+
+    /// What is believed of what the client claims to send: little, as long as it has to say who it is.
+    #[inline]
+    pub(super) fn limits(&self) -> Limits {
+        if self.access.is_stranger() { Limits::STRANGERS } else { self.limits }
+    }
+
+    /// Whether the client still has to say who it is.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.access.is_stranger()
+    }
+
+    /// What the client is told that has broken the protocol.
+    pub(super) fn complaint(&self, error: ProtocolError) -> Vec<u8> {
+        if self.access.is_stranger() { error.of_stranger().to_reply() } else { error.to_reply() }
     }
 
     /// The world that commands are routed in. Only while none is under way.
@@ -289,7 +313,8 @@ impl Dispatcher {
         match job.advance(&self.context.world, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
                 let author = job.author();
-                let voids = !matches!(touched, Touched::Nothing);
+                // A script may change keys that it does not name.
+                let voids = !matches!(touched, Touched::Nothing) || job.matter().way == Way::Script;
                 let ticket = self.replies.push(Slot::Asked { job, touched });
                 if voids {
                     self.written = Some(ticket);
@@ -326,6 +351,11 @@ impl Dispatcher {
     /// Redis has recognised the client.
     pub(super) fn note_recognised(&mut self) {
         self.access.note_recognised();
+    }
+
+    /// Redis has not recognised the client; whether that was once too often.
+    pub(super) fn note_wrong_password(&mut self) -> Login {
+        self.access.note_wrong_password()
     }
 
     /// What a command is, unless only Redis can judge it, and what is to become of it.

@@ -71,6 +71,8 @@ pub(crate) enum Ended {
     SlowReader,
     /// The client tried too many wrong passwords.
     Guessing,
+    /// The client is not a user any more.
+    Revoked,
     /// The connection to Redis that was the client's alone was lost.
     Upstream,
     /// The client's own connection led to a node that is not the primary any more.
@@ -96,6 +98,7 @@ impl Ended {
             Self::Idle => "idle",
             Self::SlowReader => "slow_reader",
             Self::Guessing => "guessing",
+            Self::Revoked => "revoked",
             Self::Upstream => "upstream_lost",
             Self::Moved => "moved",
             Self::Misplaced => "tls_on_plain_door",
@@ -154,7 +157,7 @@ impl Session {
         let patience = Patience::new(shared.clock(), shared.limits().waits);
         let greeting = Greeting::new(id, context.world.primary().clone());
         Self {
-            dispatcher: Dispatcher::new(replies.clone(), context, greeting, access),
+            dispatcher: Dispatcher::new(replies.clone(), context, greeting, access, limits),
             shared,
             worker,
             lane,
@@ -296,6 +299,7 @@ impl Session {
             }
             looked += 1;
             self.settles = false;
+            self.scanner.set_limits(self.dispatcher.limits());
             match self.scanner.scan(&bytes[consumed..]) {
                 Ok(None) => break,
                 Ok(Some(command)) => {
@@ -319,7 +323,7 @@ impl Session {
                     }
                 }
                 Err(error) => {
-                    self.replies.push(Slot::Ready(error.to_reply()));
+                    self.replies.push(Slot::Ready(self.dispatcher.complaint(error)));
                     return Err(Ended::Protocol);
                 }
             }

@@ -320,10 +320,15 @@ impl Dedicated {
         }
     }
 
-    /// Tells the circuit that nothing came back in time, or that the connection broke while something was outstanding.
+    /// Notes that nothing came back in time, or that the connection broke while something was outstanding. Only the first
+    /// says something about the node: a client can have its own connection broken (CLIENT KILL) as often as it likes,
+    /// and must not open everybody's circuit by that. If the node is gone, the shared connections find out.
     pub fn handle_silence(&self, silence: Silence) {
         self.node.stats.silences.increment(silence.name());
-        self.node.health.handle_probe(ProbeResult::Failed, self.node.health.now());
+        match silence {
+            Silence::Timeout => self.node.health.handle_probe(ProbeResult::Failed, self.node.health.now()),
+            Silence::ConnectionLost | Silence::ProtocolViolation => {}
+        }
     }
 
     fn compact(&mut self) {

@@ -185,10 +185,11 @@ impl From<Option<Walk>> for KeyPositions {
 #[inline]
 fn fixed(runs: &[Run], count: usize) -> KeyPositions {
     let near = runs.first().map_or(Some(NOWHERE), |run| resolve(*run, count));
-    let far = runs.get(1).map_or(Some(NOWHERE), |run| resolve(*run, count));
-    match (near, far) {
-        (Some(near), Some(far)) => KeyPositions { near, far },
-        _ => KeyPositions::default(),
+    let far = runs.get(1).and_then(|run| resolve(*run, count));
+    match near {
+        // There may be none of the second kind: PFMERGE of nothing into one key.
+        Some(near) => KeyPositions { near, far: far.unwrap_or_default() },
+        None => KeyPositions::default(),
     }
 }
 

@@ -24,6 +24,8 @@ fn fixed_places() {
     assert_eq!(found("SPUBLISH c m"), [(1, Channel)]);
     assert_eq!(found("PUBLISH c m"), []);
     assert_eq!(found("PFCOUNT a b"), [(1, Read), (2, Read)]);
+    assert_eq!(found("PFMERGE d"), [(1, Write)]);
+    assert_eq!(found("PFMERGE d a"), [(1, Write), (2, Read)]);
 }
 
 #[test]

@@ -119,6 +119,11 @@ impl Access {
             self.note_bounds();
             return Login::Welcome;
         }
+        self.note_wrong_password()
+    }
+
+    /// What the client has said of who it is was wrong: somebody's judgement, failsoft's or Redis'.
+    pub(crate) fn note_wrong_password(&mut self) -> Login {
         self.stats.failures.increment();
         self.failures += 1;
         if self.failures < MAX_FAILURES { Login::Wrong } else { Login::OnceTooOften }

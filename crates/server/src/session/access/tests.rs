@@ -220,6 +220,7 @@ fn a_tenant_keeps_to_its_keys() {
             "WATCH tenant:1 other",
             "SORT tenant:1 STORE other",
             "ZUNIONSTORE tenant:z 2 tenant:a other",
+            "PFMERGE other",
             "GET public:x:y",
             "OBJECT FREQ other",
             "MEMORY USAGE other",

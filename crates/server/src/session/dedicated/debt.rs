@@ -93,7 +93,8 @@ impl Debt {
     /// Whether the client can be told that its answer takes too long, and nothing else be the matter: the command says
     /// nothing about the connection.
     pub(super) fn may_be_late(&self) -> bool {
-        matches!(self.owed, Owed::Reply) && self.effect == Effect::None && self.patience == Patience::Timeout
+        let is_plain = matches!(self.owed, Owed::Reply) && self.effect == Effect::None;
+        is_plain && self.patience == Patience::Timeout || matches!(self.owed, Owed::Local(_))
     }
 
     /// Whether anybody still waits for it.
@@ -103,6 +104,9 @@ impl Debt {
 
     /// The client waits no longer; the place stays for the reply that may still come.
     pub(super) fn give_up_waiting(&mut self) -> Unpaid {
+        if let Owed::Local(bytes) = &mut self.owed {
+            return Unpaid::Known(std::mem::take(bytes));
+        }
         self.owed = Owed::Late;
         let mut touched = Touched::Nothing;
         touched.add(&self.touched);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use failsoft::apology::{Code, apologise};
-use failsoft::classify::Course;
+use failsoft::classify::{Course, Unjudged};
 use failsoft::node::{Dedicated, Speaker};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
@@ -19,7 +19,9 @@ use super::debt::{Doubt, Entry, Own, Patience, Unpaid};
 use super::effect::{Effect, Manner};
 use super::identity::{Identities, Identity};
 use super::ledger::{Following, Heard, Ledger, Unfit};
+use crate::session::access::Login;
 use crate::session::dispatch::{Dispatcher, Want};
+use crate::session::greeting::names_user;
 use crate::session::replies::Touched;
 
 /// A command that no Redis knows: it is refused, and the transaction that it is in with it.
@@ -31,7 +33,8 @@ const NOT_NOW: &[u8] = b"-ERR AUTH has to come before MULTI, SUBSCRIBE, SELECT a
 pub(super) struct Desk {
     pub(super) line: Dedicated,
     pub(super) ledger: Ledger,
-    /// The client has yet to say who it is; nothing else is sent before the node has believed it.
+    /// The client has yet to say who it is; nothing else is sent before the node has believed it, and if it does not,
+    /// nothing else is ever sent.
     introducing: bool,
     home: u32,
     protocol: Protocol,
@@ -58,6 +61,8 @@ pub(super) enum Onward {
     Same,
     /// It has reset everything: the connection is not needed, and not to be used again.
     AsNew,
+    /// It has tried too many wrong passwords.
+    Guessing,
 }
 
 /// Whether a command may leave something on its connection that nobody here keeps account of: those that are about the
@@ -92,6 +97,11 @@ impl Desk {
         desk
     }
 
+    /// Whether the client has said who it is and the node has not answered yet: all that follows waits.
+    pub(super) fn is_introducing(&self) -> bool {
+        self.introducing && self.ledger.len() > 0
+    }
+
     /// Takes one command.
     pub(super) fn take_command(
         &mut self,
@@ -102,8 +112,8 @@ impl Desk {
     ) -> Taken {
         let (spec, course) = dispatcher.classify(command);
         let needs_own = dispatcher.wants_own(command, course).is_some();
-        let introducing = self.introducing && self.ledger.len() > 0;
-        if introducing
+        if self.is_introducing()
+            || self.introducing && !names_user(command)
             || self.has_to_be_alone(command, spec)
             || self.ledger.is_resetting()
             || self.ledger.will_be_free() && !needs_own
@@ -156,12 +166,17 @@ impl Desk {
             out.extend_from_slice(self.line.take_raw());
             return Ok(Onward::Same);
         }
+        let mut onward = Onward::Same;
         while let Some(reply) = self.line.next_reply()? {
             let settled = self.ledger.handle_reply(reply, now, out).map_err(|Unfit| Silence::ProtocolViolation)?;
             dispatcher.invalidate(&settled.touched);
             match settled.heard {
                 Heard::Nothing => {}
                 Heard::Id(id) => self.handle_id(id, dispatcher),
+                Heard::WrongPassword => match dispatcher.note_wrong_password() {
+                    Login::OnceTooOften => onward = Onward::Guessing,
+                    Login::Wrong | Login::Welcome => {}
+                },
                 Heard::Done(effect) => self.handle_done(effect, dispatcher, now),
                 Heard::Reset => {
                     dispatcher.reset();
@@ -169,7 +184,7 @@ impl Desk {
                 }
             }
         }
-        Ok(Onward::Same)
+        Ok(onward)
     }
 
     /// Tells the client, for each thing that is owed, that it will not come.
@@ -231,15 +246,22 @@ impl Desk {
     fn send(&mut self, command: &Command<'_>, spec: Option<&Spec>, course: Course, dispatcher: &Dispatcher, now: Time) {
         let touched = dispatcher.touched_by(command, course);
         dispatcher.invalidate(&touched);
-        let (effect, manner) =
-            spec.map_or((Effect::None, Manner::Once), |spec| (Effect::of(spec, command), Manner::of(spec, command)));
+        let (effect, manner) = match (spec, course) {
+            // Redis ends the transaction also by an EXEC that it cannot read.
+            (None, Course::Unjudged(Unjudged::Arity(spec))) if spec.name == "exec" => {
+                (Effect::EndOfTransaction, Manner::Once)
+            }
+            (None, _) => (Effect::None, Manner::Once),
+            (Some(spec), _) => (Effect::of(spec, command), Manner::of(spec, command)),
+        };
         if leaves_traces(spec, &effect) {
             self.ledger.spoil();
         }
         let (patience, doubt) = self.expectations(course, &touched);
         let translated = names_clients(spec).then(|| self.identities.translate(command)).flatten();
         let start = self.line.send(translated.as_deref().unwrap_or(command.frame()));
-        self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
+        let unanswered = self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
+        dispatcher.invalidate(&unanswered);
     }
 
     /// Tells the client that a command was not carried out. In a transaction that has to spoil the whole of it, as a

@@ -65,7 +65,7 @@ pub(super) enum Manner {
     PerChannel(Channels, Option<usize>),
     /// CLIENT REPLY: with a reply if it is `ON`.
     ReplyMode(ReplyMode),
-    /// With a stream that does not end: MONITOR.
+    /// With a stream that does not end, or with replies that cannot be counted: MONITOR, REPLCONF.
     Stream,
     /// With something else than RESP, or by the rules of another protocol: replication, the script debugger.
     Foreign,
@@ -125,8 +125,8 @@ impl Manner {
             "psubscribe" | "punsubscribe" => Self::PerChannel(Channels::Patterns, named),
             "ssubscribe" | "sunsubscribe" => Self::PerChannel(Channels::Sharded, named),
             "client|reply" => reply_mode(command.arg(2)).map_or(Self::Once, Self::ReplyMode),
-            "monitor" => Self::Stream,
-            "sync" | "psync" | "replconf" | "script|debug" => Self::Foreign,
+            "monitor" | "replconf" => Self::Stream,
+            "sync" | "psync" | "script|debug" => Self::Foreign,
             "reset" => Self::Reset,
             _ => Self::Once,
         }

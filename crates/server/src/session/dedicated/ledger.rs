@@ -73,6 +73,8 @@ pub(super) enum Heard {
     Reset,
     /// What the node calls the client.
     Id(i64),
+    /// It has not believed the client who it is.
+    WrongPassword,
 }
 
 impl Heard {
@@ -148,6 +150,17 @@ impl Ledger {
         blocked || self.following != Following::Counted
     }
 
+    /// From when on a client that leaves need not wait for what is owed: at once for a stream, which has no end. Who is
+    /// blocked goes too, but not before what may have been there already has had the time to come: Redis has taken it
+    /// from its list.
+    pub(super) fn may_be_left_at(&self, timeout: Duration) -> Option<Time> {
+        if self.following != Following::Counted {
+            return Some(Time::ZERO);
+        }
+        let blocked = self.debts.front().filter(|debt| debt.patience == Patience::Endless)?;
+        Some(blocked.asked.max(self.heard) + timeout)
+    }
+
     /// Whether replies are passed on byte by byte.
     pub(super) fn is_foreign(&self) -> bool {
         self.following == Following::Foreign
@@ -159,6 +172,7 @@ impl Ledger {
             Manner::Stream => Following::Stream,
             Manner::Foreign => Following::Foreign,
             Manner::PerChannel(..) if self.is_queueing() || self.mode != ReplyMode::On => Following::Stream,
+            Manner::ReplyMode(_) if self.is_queueing() => Following::Stream,
             Manner::PerChannel(..) | Manner::Once | Manner::ReplyMode(_) | Manner::Reset => Following::Counted,
         }
     }
@@ -168,7 +182,7 @@ impl Ledger {
         let first = self.debts.front().filter(|_| !self.is_endless())?;
         let since = |debt: &Debt| debt.asked.max(self.heard);
         let stalled = matches!(first.owed, Owed::Late).then(|| since(first) + timeout * STALL);
-        let waiting = self.debts.iter().find(|debt| !matches!(debt.owed, Owed::Late));
+        let waiting = self.debts.iter().find(|debt| !matches!(debt.owed, Owed::Late | Owed::Local(_)));
         waiting.map(|debt| since(debt) + timeout).into_iter().chain(stalled).min()
     }
 
@@ -204,8 +218,9 @@ impl Ledger {
         self.heard
     }
 
-    /// Writes down a command that has been sent.
-    pub(super) fn enter(&mut self, entry: Entry) {
+    /// Writes down a command that has been sent; returns whose copies are void by now, because there will be no reply by
+    /// which to know when they are.
+    pub(super) fn enter(&mut self, entry: Entry) -> Touched {
         let Entry { effect, manner, patience, doubt, touched, start, asked } = entry;
         let (touched, doubt) = self.queue(touched, doubt, &effect);
         let owed = match manner {
@@ -213,9 +228,13 @@ impl Ledger {
             Manner::PerChannel(channels, named) if self.following_after(manner) == Following::Counted => {
                 Owed::Confirmations { channels, named, left: None }
             }
-            Manner::ReplyMode(mode) => return self.set_mode(mode, start, asked),
-            Manner::PerChannel(..) | Manner::Stream | Manner::Foreign => {
-                return self.follow(self.following_after(manner));
+            Manner::ReplyMode(mode) if self.following_after(manner) == Following::Counted => {
+                self.set_mode(mode, start, asked);
+                return touched;
+            }
+            Manner::PerChannel(..) | Manner::ReplyMode(_) | Manner::Stream | Manner::Foreign => {
+                self.follow(self.following_after(manner));
+                return touched;
             }
             Manner::Reset => Owed::Reset,
         };
@@ -223,15 +242,26 @@ impl Ledger {
         self.look_ahead(&effect, &owed);
         if self.is_answered(&owed) && self.following == Following::Counted {
             self.debts.push_back(Debt { owed, effect, asked, patience, doubt, start, touched });
+            return Touched::Nothing;
         }
+        touched
+    }
+
+    /// Whether the client waits for nothing.
+    fn is_all_told(&self) -> bool {
+        self.debts.iter().all(|debt| matches!(debt.owed, Owed::Late))
     }
 
     /// Writes down that `bytes` are to be given next, after all that is owed already.
     pub(super) fn enter_local(&mut self, bytes: Vec<u8>, out: &mut Vec<u8>) {
-        if self.debts.is_empty() || self.following != Following::Counted {
-            return out.extend_from_slice(&bytes);
+        let owed = Owed::Local(bytes);
+        match (self.is_answered(&owed), owed) {
+            (true, Owed::Local(bytes)) if self.is_all_told() || self.following != Following::Counted => {
+                out.extend_from_slice(&bytes);
+            }
+            (true, owed) => self.debts.push_back(Debt::without_command(owed, 0, Time::ZERO)),
+            (false, _) => {}
         }
-        self.debts.push_back(Debt::without_command(Owed::Local(bytes), 0, Time::ZERO));
     }
 
     /// Writes down that the client is given `bytes` for the reply to what has been sent at `start`.
@@ -318,16 +348,24 @@ impl Ledger {
         match (self.mode, mode) {
             (_, ReplyMode::On) => {
                 self.mode = ReplyMode::On;
-                self.debts.push_back(Debt::without_command(Owed::Reply, start, asked));
+                if self.following == Following::Counted {
+                    self.debts.push_back(Debt::without_command(Owed::Reply, start, asked));
+                }
             }
             (_, ReplyMode::Off) | (ReplyMode::Off, ReplyMode::Skip) => self.mode = ReplyMode::Off,
             (ReplyMode::On | ReplyMode::Skip, ReplyMode::Skip) => self.mode = ReplyMode::Skip,
         }
     }
 
+    /// What is not RESP any more does not become it again.
     fn follow(&mut self, following: Following) {
         self.make_murky();
-        self.following = following;
+        if self.mode == ReplyMode::Skip {
+            self.mode = ReplyMode::On;
+        }
+        if self.following != Following::Foreign {
+            self.following = following;
+        }
     }
 
     fn make_murky(&mut self) {
@@ -385,7 +423,8 @@ impl Ledger {
                 if effect == Effect::Multi && !self.state.is_multi() {
                     self.take_back_queueing();
                 }
-                Heard::Nothing
+                let names_user = matches!(effect, Effect::User | Effect::Hello { user: true, .. });
+                if names_user && text.starts_with(b"WRONGPASS") { Heard::WrongPassword } else { Heard::Nothing }
             }
             Some(Head::Simple(b"QUEUED")) if self.state.is_multi() => {
                 self.state.handle_queued(&effect);

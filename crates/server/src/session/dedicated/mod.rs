@@ -25,7 +25,7 @@ use std::time::Duration;
 use failsoft::node::Dedicated;
 use failsoft_core::Time;
 use failsoft_core::outcome::Silence;
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 use tokio::time::sleep_until;
 
 use self::desk::{Desk, Onward, Taken};
@@ -101,7 +101,10 @@ impl<'s> Own<'s> {
         let now = self.session.shared.clock().now();
         let Session { dispatcher, outgoing, .. } = &mut *self.session;
         let onward = self.desk.take_replies(dispatcher, outgoing, now)?;
-        if onward == Onward::Same {
+        if onward == Onward::Guessing {
+            self.session.ending.get_or_insert(Ended::Guessing);
+        }
+        if onward != Onward::AsNew {
             self.refresh_world();
             self.take_commands(now);
             self.note_stir(now);
@@ -136,6 +139,10 @@ impl<'s> Own<'s> {
         let desk = &mut self.desk;
         let Session { scanner, dispatcher, outgoing, ending, .. } = &mut *self.session;
         while consumed < bytes.len() && desk.ledger.len() < MAX_PIPELINE && desk.line.unsent() < READ_PAUSE {
+            if desk.is_introducing() {
+                break;
+            }
+            scanner.set_limits(dispatcher.limits());
             match scanner.scan(&bytes[consumed..]) {
                 Ok(None) => return (consumed, Left::Begun),
                 Ok(Some(command)) if command.is_empty() => consumed += command.consumed(),
@@ -148,7 +155,7 @@ impl<'s> Own<'s> {
                     }
                 },
                 Err(error) => {
-                    desk.ledger.enter_local(error.to_reply(), outgoing);
+                    desk.ledger.enter_local(dispatcher.complaint(error), outgoing);
                     *ending = Some(Ended::Protocol);
                     return (bytes.len(), Left::Held);
                 }
@@ -159,12 +166,21 @@ impl<'s> Own<'s> {
 
     /// Whether this is the end: everything has been said that will be said.
     fn has_ended(&self) -> Option<Ended> {
-        if self.session.is_finished && self.desk.ledger.is_endless() {
+        if self.session.is_finished && self.may_be_left() {
             return Some(Ended::ByClient);
         }
-        let ended = self.session.ending?;
-        let waits = self.desk.ledger.len() > 0 && !self.desk.ledger.is_endless();
-        (!waits && self.session.unwritten() == 0).then_some(ended)
+        self.session.ending.filter(|_| self.is_over() && self.session.unwritten() == 0)
+    }
+
+    /// Whether nothing more is to come from the node: a stream that does not end is not waited for.
+    fn is_over(&self) -> bool {
+        self.session.ending.is_some() && (self.desk.ledger.len() == 0 || self.may_be_left())
+    }
+
+    /// Whether the client, if it leaves, need not wait for what it is owed.
+    fn may_be_left(&self) -> bool {
+        let now = self.session.shared.clock().now();
+        self.desk.ledger.may_be_left_at(self.desk.line.node().options().timeout).is_some_and(|at| at <= now)
     }
 
     /// Waits for something to happen, and does the reading.
@@ -182,8 +198,7 @@ impl<'s> Own<'s> {
         tokio::select! {
             biased;
             ready = self.desk.line.ready(from_node) => {
-                let readable = ready.is_ok_and(|ready| ready.is_readable() || ready.is_read_closed());
-                return Ok(if readable && has_room { self.desk.line.receive() } else { ready.map(|_| ()) });
+                return Ok(ready.and_then(|ready| self.handle_ready(ready, has_room)));
             }
             ready = wire.ready(interest) => match ready {
                 Ok(ready) if reads && (ready.is_readable() || ready.is_read_closed()) => self.read()?,
@@ -196,6 +211,17 @@ impl<'s> Own<'s> {
             word = poll_fn(|cx| bell.poll(cx)) => self.session.handle_word(word),
         }
         Ok(Ok(()))
+    }
+
+    /// Something has happened to the connection to the node.
+    fn handle_ready(&mut self, ready: Ready, has_room: bool) -> Result<(), Silence> {
+        let readable = ready.is_readable() || ready.is_read_closed();
+        match has_room {
+            true if readable => self.desk.line.receive(),
+            // It stays ready for ever: going round again would never let go of the thread, nor look at the client.
+            false if ready.is_error() => Err(Silence::ConnectionLost),
+            true | false => Ok(()),
+        }
     }
 
     /// Whose turn it is: who waits for messages, or for a command that blocks, is not idle.
@@ -239,7 +265,9 @@ impl<'s> Own<'s> {
         let stalled = ledger.due(self.desk.line.node().options().timeout);
         let heartbeat = ledger.only_listens().then(|| ledger.heard() + HEARTBEAT);
         let glance = ledger.is_endless().then(|| now + GLANCE);
-        [stalled, heartbeat, glance].into_iter().flatten().min().unwrap_or(Time::NEVER)
+        let leaves = self.session.is_finished || self.session.ending.is_some();
+        let left = ledger.may_be_left_at(self.desk.line.node().options().timeout).filter(|at| leaves && *at > now);
+        [stalled, heartbeat, glance, left].into_iter().flatten().min().unwrap_or(Time::NEVER)
     }
 
     /// A value that takes long to pass is no silence, nor is it one that the client takes nothing more in.
@@ -251,9 +279,9 @@ impl<'s> Own<'s> {
         }
     }
 
-    /// Whether there is room for more of what the node has to say.
+    /// Whether there is room for more of what the node has to say, and anybody to hear it.
     fn has_room(&self) -> bool {
-        self.session.unwritten() < READ_PAUSE
+        self.session.unwritten() < READ_PAUSE && !self.is_over()
     }
 
     /// Does what time asks for. Everything that has come has been heard by now.
@@ -270,10 +298,15 @@ impl<'s> Own<'s> {
         Ok(())
     }
 
-    /// Takes up new settings. A client must not be left at a node that is not the primary any more.
+    /// Takes up new settings. A client must not be left at a node that is not the primary any more, and one that is not
+    /// a user any more must not go on listening.
     fn refresh_world(&mut self) {
         if self.session.is_outdated {
+            let was_stranger = self.session.dispatcher.is_stranger();
             self.session.refresh_world(self.session.replies.backlog());
+            if !was_stranger && self.session.dispatcher.is_stranger() {
+                self.session.ending.get_or_insert(Ended::Revoked);
+            }
             if !Arc::ptr_eq(self.session.dispatcher.primary(), self.desk.line.node()) {
                 self.session.ending.get_or_insert(Ended::Moved);
             }
