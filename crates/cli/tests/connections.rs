@@ -44,7 +44,6 @@ const CONVERSATIONS: &[&str] = &[
     "MULTI\nCLIENT REPLY ON\nSET a 4\nEXEC\nGET a\nRESET\nGET a",
     "MULTI\nCLIENT REPLY OFF\nSET a 4\nDISCARD\nGET a\nRESET\nGET a",
     "REPLCONF capa eof\nGET a\nRESET\nGET a",
-    "CLIENT REPLY SKIP\nQUIT",
     "HELLO 3\nSUBSCRIBE x\nMULTI\nPUBLISH x hello\nGET a\nEXEC\nUNSUBSCRIBE\nGET a",
     "EVAL 'local a={}; local b={a}; a[1]=b; return a' 0\nGET a",
     "HELLO 3\nEVAL 'redis.setresp(3); return {big_number=\"many\"}' 0\nGET a",

@@ -273,7 +273,8 @@ impl<'s> Own<'s> {
     /// A value that takes long to pass is no silence, nor is it one that the client takes nothing more in.
     fn note_stir(&mut self, now: Time) {
         let moved = self.desk.line.moved();
-        if moved != self.moved || !self.has_room() {
+        let is_held_up = self.session.unwritten() >= READ_PAUSE;
+        if moved != self.moved || is_held_up {
             self.moved = moved;
             self.desk.ledger.handle_stir(now);
         }
