@@ -206,8 +206,8 @@ impl Greeting {
     }
 
     fn rename(&mut self, name: &[u8], out: &mut Vec<u8>) {
-        if !is_client_name(name) {
-            return encode::error(out, BAD_CLIENT_NAME);
+        if let Err(complaint) = check_name(name) {
+            return encode::error(out, complaint);
         }
         self.set_name(name);
         encode::simple(out, "OK");
@@ -240,9 +240,7 @@ impl<'c> Hello<'c> {
                 (b"SETNAME", 1..) => hello.name = options.next(),
                 _ => return Err(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(option))),
             }
-            if !hello.name.is_none_or(is_client_name) {
-                return Err(BAD_CLIENT_NAME.to_owned());
-            }
+            hello.name.map_or(Ok(()), check_name)?;
         }
         Ok(hello)
     }
@@ -277,8 +275,9 @@ fn turn_down(login: Login, out: &mut Vec<u8>) -> Said {
 
 /// Whether a command says who the client is.
 pub(super) fn names_user(command: &Command<'_>) -> bool {
-    let is = |word: &[u8], name: &[u8]| word.eq_ignore_ascii_case(name);
-    is(command.arg(0), b"AUTH") || is(command.arg(0), b"HELLO") && command.args().skip(2).any(|word| is(word, b"AUTH"))
+    let is = |name: &[u8]| command.arg(0).eq_ignore_ascii_case(name);
+    let gives_login = || Hello::read(command, Protocol::Resp2).is_ok_and(|hello| hello.login.is_some());
+    is(b"AUTH") || is(b"HELLO") && gives_login()
 }
 
 const HELLO_FROM_A_STRANGER: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
@@ -286,8 +285,16 @@ const HELLO_FROM_A_STRANGER: &str = "NOAUTH HELLO must be called with the client
      same time";
 const BAD_CLIENT_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
 
-fn is_client_name(name: &[u8]) -> bool {
-    name.iter().all(|byte| (b'!'..=b'~').contains(byte))
+/// Bytes of a client's name: it is kept for as long as the client is there.
+const LONGEST_NAME: usize = 1 << 10;
+const LONG_CLIENT_NAME: &str = "ERR Client names of more than 1024 bytes are not kept by failsoft.";
+
+fn check_name(name: &[u8]) -> Result<(), &'static str> {
+    match name {
+        _ if !name.iter().all(|byte| (b'!'..=b'~').contains(byte)) => Err(BAD_CLIENT_NAME),
+        _ if name.len() > LONGEST_NAME => Err(LONG_CLIENT_NAME),
+        _ => Ok(()),
+    }
 }
 
 fn ping(command: &Command<'_>, out: &mut Vec<u8>) {
