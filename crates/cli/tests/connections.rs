@@ -8,9 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use failsoft_testkit::hostile::HostileClient;
-use failsoft_testkit::origin::HttpOrigin;
 use failsoft_testkit::redis::Redis;
-use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
 use tokio::task::JoinSet;
 
@@ -269,35 +267,6 @@ async fn a_client_that_vanishes_leaves_nothing_behind() {
         redis.command(&["RPUSH", "queue", "1"]).await;
         assert_eq!(other.ask(&["LPOP", "queue"], PATIENCE).await, "$1\r\n1\r\n");
     }
-}
-
-#[tokio::test]
-async fn a_transaction_voids_local_copies_when_it_is_carried_out() {
-    let (redis, origin) = (Redis::start().await, HttpOrigin::start().await);
-    let sidecar = cached(&redis, &origin).await;
-    let mut reader = HostileClient::connect(sidecar.addr()).await;
-    let mut writer = HostileClient::connect(sidecar.addr()).await;
-    for round in 0..5 {
-        redis.command(&["SET", "page:1", "old"]).await;
-        assert_eq!(reader.ask(&["GET", "page:1"], PATIENCE).await, "$3\r\nold\r\n");
-        writer.ask(&["MULTI"], PATIENCE).await;
-        writer.ask(&["SET", "page:1", &format!("new{round}")], PATIENCE).await;
-        // Learned again while the transaction is open.
-        assert_eq!(reader.ask(&["GET", "page:1"], PATIENCE).await, "$3\r\nold\r\n");
-        assert_eq!(writer.ask(&["EXEC"], PATIENCE).await, "*1\r\n+OK\r\n");
-        redis.pause();
-        let answer = reader.ask(&["GET", "page:1"], PATIENCE).await;
-        redis.resume();
-        assert!(answer.starts_with("-UNAVAILABLE"), "{answer}");
-        reaches(&sidecar, "failsoft_node_circuit_state", &[("state", "closed")], 1.0).await;
-        assert_eq!(redis.get("page:1").await, Some(format!("new{round}")));
-    }
-}
-
-async fn cached(redis: &Redis, _origin: &HttpOrigin) -> Sidecar {
-    let more = "redis.timeout = \"100ms\"\nbreaker.cooldown = \"100ms\"\nredis.probe_interval = \"20ms\"\nbreaker.probe_cooldown = \"100ms\"\n\
-                [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n";
-    start(&redis.url(), more).await
 }
 
 #[tokio::test]

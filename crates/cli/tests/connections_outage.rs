@@ -290,3 +290,17 @@ async fn clients_run_as_the_users_of_redis_that_they_have_proved_to_be() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_guesses_at_redis_is_counted_and_closed_in_the_end() {
+    const MOST: usize = 8;
+    let redis = Redis::start().await;
+    let sidecar = start(&redis.url(), "server.auth = \"redis\"\n").await;
+    let mut guesser = client(&sidecar).await;
+    for _ in 0..MOST {
+        assert!(guesser.ask(&["AUTH", "ann", "guess"], PATIENCE).await.starts_with("-WRONGPASS"));
+    }
+    assert_eq!(shown(guesser.read_until_closed(PATIENCE).await.bytes), "");
+    closed_as(&sidecar, "guessing").await;
+    assert_eq!(metric(&sidecar, "failsoft_auth_failures_total", &[]).await, MOST as f64);
+}
