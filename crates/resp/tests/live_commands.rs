@@ -9,7 +9,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Redis, field, list, number, text};
-use failsoft_resp::commands::{self, Access, Flags, KeySpec, Run, Spec};
+use failsoft_resp::commands::{self, Access, Flags, KeySpec, Merge, Run, Spec, Spread};
 
 /// Rows whose arity or flags 7.2 changed.
 const LOOSENED_IN_7_2: [&str; 13] = [
@@ -31,10 +31,53 @@ const LOOSENED_IN_7_2: [&str; 13] = [
 /// Rows whose age 7.2 corrected.
 const AGED_IN_7_2: [&str; 1] = ["client|pause"];
 
+/// Rows whose tips 7.2 changed.
+const SPREAD_OTHERWISE_BEFORE_7_2: [&str; 10] = [
+    "acl|deluser",
+    "acl|save",
+    "acl|setuser",
+    "client|setname",
+    "config|resetstat",
+    "config|rewrite",
+    "latency|reset",
+    "msetnx",
+    "randomkey",
+    "scan",
+];
+
+/// Rows that are spread otherwise than the server's tips say, which are these.
+const SPREAD_OTHERWISE: &[(&str, &[&str])] = &[
+    // About the connection that they come on.
+    ("client|setinfo", &["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    ("client|setname", &["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    ("ping", &["request_policy:all_shards", "response_policy:all_succeeded"]),
+    ("wait", &["request_policy:all_shards", "response_policy:agg_min"]),
+    ("waitaof", &["request_policy:all_shards", "response_policy:agg_min"]),
+    // Without an answer that one server could have given.
+    ("function|stats", &["request_policy:all_shards", "response_policy:special"]),
+    ("info", &["request_policy:all_shards", "response_policy:special"]),
+    ("latency|doctor", &["request_policy:all_nodes", "response_policy:special"]),
+    ("latency|graph", &["request_policy:all_nodes", "response_policy:special"]),
+    ("latency|histogram", &["request_policy:all_nodes", "response_policy:special"]),
+    ("latency|history", &["request_policy:all_nodes", "response_policy:special"]),
+    ("latency|latest", &["request_policy:all_nodes", "response_policy:special"]),
+    ("memory|doctor", &["request_policy:all_shards", "response_policy:special"]),
+    ("memory|malloc-stats", &["request_policy:all_shards", "response_policy:special"]),
+    ("memory|stats", &["request_policy:all_shards", "response_policy:special"]),
+    // What the server gives no tip for, though no shard knows of the others' subscribers and users.
+    ("acl|load", &[]),
+    ("pubsub|channels", &[]),
+    ("pubsub|numpat", &[]),
+    ("pubsub|numsub", &[]),
+    ("pubsub|shardchannels", &[]),
+    ("pubsub|shardnumsub", &[]),
+];
+
 /// One command in the server's words.
 struct Said {
     arity: i64,
     flags: Vec<String>,
+    tips: Vec<String>,
     key_specs: Vec<Vec<u8>>,
     has_subcommands: bool,
 }
@@ -54,6 +97,7 @@ fn note(entry: &[u8], said: &mut BTreeMap<String, Said>) {
     let command = Said {
         arity: number(parts[1]),
         flags: list(parts[2]).into_iter().map(text).collect(),
+        tips: list(parts[7]).into_iter().map(text).collect(),
         key_specs: list(parts[8]).into_iter().map(<[u8]>::to_vec).collect(),
         has_subcommands: !subcommands.is_empty(),
     };
@@ -85,6 +129,42 @@ fn the_table_is_what_the_server_says() {
         assert_eq!(same, !excepted, "{spec:?} but the server says {} {:?}", said.arity, said.flags);
         assert_eq!(spec.flags.contains(Flags::CONTAINER), said.has_subcommands, "{}", spec.name);
     }
+}
+
+#[test]
+fn commands_are_spread_as_the_server_advises() {
+    let redis = Redis::start();
+    let version = checked_version(&redis);
+    let said = said_by(&redis);
+    for spec in commands::all().filter(|spec| spec.since <= version) {
+        let tips = said[spec.name].tips.iter().map(String::as_str);
+        let advised: Vec<&str> = tips.filter(|tip| tip.contains("_policy:")).collect();
+        let excepted = version < (7, 2) && SPREAD_OTHERWISE_BEFORE_7_2.contains(&spec.name);
+        let expected = SPREAD_OTHERWISE.iter().find(|(name, _)| *name == spec.name).map(|(_, tips)| tips.to_vec());
+        let expected = expected.unwrap_or_else(|| tips_of(spec, &advised));
+        assert_eq!(advised == expected, !excepted, "{spec:?} but the server advises {advised:?}");
+    }
+}
+
+/// What a server would say of the way in which a command is spread here; "all nodes" is "all shards".
+fn tips_of(spec: &Spec, advised: &[&str]) -> Vec<&'static str> {
+    let to_nodes = advised.contains(&"request_policy:all_nodes");
+    let (request, merge) = match spec.spread {
+        Spread::Whole => return Vec::new(),
+        Spread::Cursor => return vec!["request_policy:special", "response_policy:special"],
+        Spread::Keys(merge) => ("request_policy:multi_shard", merge),
+        Spread::Shards(merge) if to_nodes => ("request_policy:all_nodes", merge),
+        Spread::Shards(merge) => ("request_policy:all_shards", merge),
+    };
+    let response = match merge {
+        Merge::InOrder | Merge::Concat | Merge::Union | Merge::SumByName => None,
+        Merge::Sum => Some("response_policy:agg_sum"),
+        Merge::Everywhere => Some("response_policy:agg_logical_and"),
+        Merge::Unanimous => Some("response_policy:all_succeeded"),
+        Merge::AnyOne => Some("response_policy:one_succeeded"),
+        Merge::FirstFound => Some("response_policy:special"),
+    };
+    [Some(request), response].into_iter().flatten().collect()
 }
 
 #[test]

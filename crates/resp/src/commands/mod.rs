@@ -7,11 +7,13 @@ mod class;
 mod flags;
 mod index;
 mod keys;
+mod spread;
 mod table;
 
 pub use class::{Class, class_of};
 pub use flags::Flags;
 pub use keys::{Access, Arguments, KeyPosition, KeyPositions, KeySpec, Run, keys};
+pub use spread::{Merge, Spread};
 
 /// One command or subcommand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Spec {
     pub flags: Flags,
     /// The Redis version, major and minor, that first had it.
     pub since: (u8, u8),
+    /// To whom it goes in a cluster.
+    pub spread: Spread,
 }
 
 /// The command named by a request's first words, in any case.
@@ -134,6 +138,16 @@ mod tests {
         }
         for call in ["GET", "SET", "EVAL", "INFO", "PUBLISH", "SCAN", "CLIENT KILL", "XREAD", "SORT", "SCRIPT LOAD"] {
             assert!(!find(call).unwrap().class.keeps_state(), "{call}");
+        }
+    }
+
+    #[test]
+    fn only_what_shares_connections_is_spread_and_only_what_has_many_keys_is_taken_apart() {
+        for spec in all() {
+            let taken_apart = matches!(spec.spread, Spread::Keys(_));
+            let may_be = matches!(spec.keys, KeySpec::Fixed([run]) if (run.first, run.last) == (1, -1));
+            assert!(may_be || !taken_apart, "{}", spec.name);
+            assert!(spec.spread == Spread::Whole || !spec.class.keeps_state(), "{}", spec.name);
         }
     }
 
