@@ -1,7 +1,7 @@
 //! Development only: real servers on free loopback ports, broken on purpose.
 //!
-//! Every integration test of the project is written on this crate. Its tools start the real thing (Redis,
-//! PostgreSQL, MariaDB, the `failsoft` binary) or stand in for a bad peer (a fault proxy, a hostile server,
+//! Every integration test of the project is written on this crate. Its tools start the real thing (Redis, alone
+//! or as a cluster, PostgreSQL, MariaDB, the `failsoft` binary) or stand in for a bad peer (a fault proxy, a hostile server,
 //! a hostile client, a counting HTTP origin), and each of them can be made to fail in one named way.
 //!
 //! Three promises hold throughout:
@@ -25,6 +25,7 @@
 
 mod account;
 pub mod certificates;
+pub mod cluster;
 mod door;
 mod frame;
 pub mod hostile;
@@ -42,6 +43,7 @@ pub mod scripts;
 pub mod sidecar;
 pub mod sql;
 mod template;
+mod together;
 pub mod wait;
 
 pub use process::{Exit, Output};

@@ -145,6 +145,11 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Whether it has been stopped and not resumed, as far as the machine tells (Linux).
+    pub(crate) fn is_stopped(&self) -> bool {
+        threads(self.pid).iter().any(|state| matches!(state, 'T' | 't'))
+    }
+
     /// SIGSTOP: the kernel keeps accepting connections for it, and nothing answers. On return every thread has stopped.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);

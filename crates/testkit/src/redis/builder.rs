@@ -37,6 +37,7 @@ pub enum Ready {
 pub struct RedisBuilder {
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
+    files: Vec<(String, String)>,
     primary: Option<SocketAddr>,
     port: Option<FreePort>,
     ready: Ready,
@@ -73,6 +74,12 @@ impl RedisBuilder {
         self
     }
 
+    /// A file that it finds in its directory when it starts for the first time.
+    pub(crate) fn file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.to_owned(), content.to_owned()));
+        self
+    }
+
     /// How far to wait for it.
     pub fn wait_ready(mut self, ready: Ready) -> Self {
         self.ready = ready;
@@ -89,6 +96,9 @@ impl RedisBuilder {
         let file = scratch.path().join("redis.conf");
         let text = configuration(&port, &scratch, self.primary, &self.settings);
         fs::write(&file, text).expect("the temporary directory is writable");
+        for (name, content) in &self.files {
+            fs::write(scratch.path().join(name), content).expect("the temporary directory is writable");
+        }
         let launch = Launch {
             program: programs::find("redis-server", "Redis 7 (Debian: apt install redis-server)"),
             arguments: [vec![file.display().to_string()], self.arguments].concat(),

@@ -8,6 +8,7 @@
 mod builder;
 mod dial;
 mod faults;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +23,7 @@ use redis::{AsyncConnectionConfig, Client, RedisResult, Value};
 
 pub use builder::{Ready, RedisBuilder};
 pub use faults::{Crowd, Pause};
+pub use tally::Tally;
 
 use crate::port::FreePort;
 use crate::process::{Exit, Launch, Process};
@@ -83,6 +85,11 @@ impl Redis {
     /// The URL for an ACL user, or for the default user (`""`) with some password, right or wrong.
     pub fn url_of(&self, user: &str, password: &str) -> String {
         format!("redis://{user}:{password}@{}", self.addr())
+    }
+
+    /// The password that it requires of whoever comes, if any.
+    pub(crate) fn password(&self) -> Option<String> {
+        self.password.lock().clone()
     }
 
     /// A connection of redis-rs whose timeouts (10 s) are no part of any test.
@@ -147,6 +154,16 @@ impl Redis {
     /// The process number.
     pub fn pid(&self) -> u32 {
         self.process().pid()
+    }
+
+    /// Whether its process is there, running or stopped.
+    pub fn is_alive(&self) -> bool {
+        self.process().ended().is_none()
+    }
+
+    /// Whether its process is there and not stopped (as far as the machine tells: Linux).
+    pub fn is_running(&self) -> bool {
+        self.is_alive() && !self.process().is_stopped()
     }
 
     /// Everything the server has logged, over all restarts.

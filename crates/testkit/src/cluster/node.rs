@@ -1,0 +1,141 @@
+//! One member of a cluster: a Redis with an identity that outlives its role and its process.
+//!
+//! Questions of the testkit's own go over one connection that is kept, so that polling a cluster neither burdens it
+//! nor disturbs the counts a test takes; they are answered within [`ANSWER_WITHIN`] or not at all, since a node may
+//! be stopped, asleep or dead at any time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, RedisResult, Value, from_redis_value};
+
+use super::view::View;
+use crate::port::FreePort;
+use crate::redis::{Redis, connect};
+
+/// A node that has not answered by then does not count for this look.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// One node. It is what the builder made it only until the first failover: ask the cluster for roles.
+#[derive(Debug)]
+pub struct Node {
+    pub(super) redis: Redis,
+    pub(super) id: String,
+    /// Which nodes were a primary and its replicas when the cluster started.
+    pub(super) shard: usize,
+    pub(super) _bus: FreePort,
+    pub(super) asking: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Node {
+    /// Its identity: 40 hexadecimal digits, the same for ever.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where it tells others and clients that it is.
+    pub fn addr(&self) -> SocketAddr {
+        self.redis.addr()
+    }
+
+    /// The port of that address.
+    pub fn port(&self) -> u16 {
+        self.addr().port()
+    }
+
+    /// `redis://` and that address, with the password if there is one.
+    pub fn url(&self) -> String {
+        self.redis.url()
+    }
+
+    /// The server itself: its commands, faults and counts.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// Runs one command on this node, wherever its keys belong.
+    ///
+    /// # Panics
+    /// When it answers with an error or not at all.
+    pub async fn command(&self, words: &[&str]) -> Value {
+        self.redis.command(words).await
+    }
+
+    /// Runs one command on this node and returns its error, whose `code()` is the error's first word.
+    ///
+    /// # Errors
+    /// Whatever the node says: MOVED, ASK, TRYAGAIN, CLUSTERDOWN, ...
+    pub async fn try_command(&self, words: &[&str]) -> RedisResult<Value> {
+        self.redis.try_command(words).await
+    }
+
+    /// SIGKILL; on return its ports refuse.
+    pub async fn kill(&self) {
+        self.redis.kill().await;
+    }
+
+    /// Kills it (if it runs) and starts it again: same ports, same identity, what it knew of the cluster.
+    pub async fn restart(&self) {
+        self.redis.restart().await;
+    }
+
+    /// SIGSTOP: connections are still accepted (by the kernel), and nothing answers.
+    pub fn pause(&self) {
+        self.redis.pause();
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.redis.resume();
+    }
+
+    /// What it says of the cluster; `None` when it says nothing.
+    pub async fn view(&self) -> Option<View> {
+        self.ask::<String>(&["CLUSTER", "NODES"]).await.map(|text| View::parse(&text))
+    }
+
+    /// Whether it says that the cluster serves.
+    pub async fn says_ok(&self) -> bool {
+        self.ask::<String>(&["CLUSTER", "INFO"]).await.is_some_and(|text| text.contains("cluster_state:ok"))
+    }
+
+    /// Whether it says that the cluster does not serve, which is not the same as saying nothing.
+    pub async fn says_fail(&self) -> bool {
+        self.ask::<String>(&["CLUSTER", "INFO"]).await.is_some_and(|text| text.contains("cluster_state:fail"))
+    }
+
+    /// Whether its copy of its primary's data is whole and fed.
+    pub(super) async fn is_fed(&self) -> bool {
+        self.ask::<String>(&["INFO", "replication"]).await.is_some_and(|text| text.contains("master_link_status:up"))
+    }
+
+    async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> Option<T> {
+        if !self.redis.is_running() {
+            return None;
+        }
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.ask_patiently(words)).await;
+        let value = answer.ok().and_then(Result::ok);
+        if value.is_none() {
+            self.asking.lock().take();
+        }
+        from_redis_value(value?).ok()
+    }
+
+    /// Runs a command on the connection that is kept.
+    pub(super) async fn ask_patiently(&self, words: &[&str]) -> RedisResult<Value> {
+        let kept = self.asking.lock().clone();
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => connect(&self.redis.url()).await?,
+        };
+        let mut command = redis::Cmd::new();
+        words.iter().for_each(|word| {
+            command.arg(word);
+        });
+        let value = command.query_async(&mut connection).await?;
+        *self.asking.lock() = Some(connection);
+        Ok(value)
+    }
+}
