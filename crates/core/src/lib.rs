@@ -6,6 +6,7 @@
 //! tested by script, checked by property and run under simulated time.
 
 pub mod circuit;
+pub mod cluster;
 pub mod coherence;
 pub mod flights;
 pub mod guard;

@@ -22,7 +22,7 @@ enum Others {
 
 const ROOMS: [Room; 7] = [
     Room { name: "failsoft-resp", rooms: &[], others: Others::Only(&["memchr", "itoa"]) },
-    Room { name: "failsoft-core", rooms: &[], others: Others::Only(&[]) },
+    Room { name: "failsoft-core", rooms: &[], others: Others::Only(&["crc"]) },
     Room { name: "failsoft", rooms: &["failsoft-core", "failsoft-resp"], others: Others::Any },
     Room { name: "failsoft-server", rooms: &["failsoft", "failsoft-core", "failsoft-resp"], others: Others::Any },
     Room {
