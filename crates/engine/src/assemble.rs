@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::node::{Credentials, Node, NodeOptions};
 use crate::origin::{self, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::route::{Route, Source};
-use crate::settings::{self, AuthFailure, Fetch, LocalMode, Security, Settings, ThisProcess};
+use crate::settings::{self, AuthFailure, Deployment, Fetch, LocalMode, ReadFrom, Security, Settings, ThisProcess};
 use crate::telemetry::route::RouteStats;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
@@ -46,6 +46,9 @@ pub enum AssembleError {
         /// What is wrong.
         error: OriginError,
     },
+    /// A setting that is understood and cannot be carried out yet.
+    #[error("the engine cannot carry out {0} yet")]
+    NotYet(&'static str),
     /// A file for TLS towards nodes cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -78,6 +81,7 @@ pub(crate) fn assemble(
     ground: Ground,
     before: Option<&Before<'_>>,
 ) -> Result<World, AssembleError> {
+    let primary = ready_to_carry_out(settings)?;
     let origins = origins(settings, ground, before)?;
     let redis = settings.redis();
     let circuit = circuit(settings.breaker());
@@ -88,7 +92,7 @@ pub(crate) fn assemble(
         .iter()
         .map(|route| Ok((route.pattern().clone(), self::route(settings, route, &origins, before)?)))
         .collect::<Result<Vec<_>, AssembleError>>()?;
-    let (primary, local) = (node(Tier::Primary, redis.primary()), local(settings, before));
+    let (primary, local) = (node(Tier::Primary, primary), local(settings, before));
     Ok(World::new(Parts {
         tracking: tracking(&listed, &primary, &local, ground, before),
         tls: tls.clone(),
@@ -101,6 +105,21 @@ pub(crate) fn assemble(
         plain: plain(settings, before),
         rules: settings.rules().clone(),
     }))
+}
+
+/// The primary, if everything in `settings` can be carried out.
+fn ready_to_carry_out(settings: &Settings) -> Result<&settings::NodeAddress, AssembleError> {
+    if settings.regional().is_some() {
+        return Err(AssembleError::NotYet("[regional]"));
+    }
+    if settings.routes().iter().any(|route| route.read_from() == ReadFrom::Replica) {
+        return Err(AssembleError::NotYet("read_from = \"replica\""));
+    }
+    match settings.redis().deployment() {
+        Deployment::Standalone { primary, .. } => Ok(primary),
+        Deployment::Sentinel { .. } => Err(AssembleError::NotYet("topology = \"sentinel\"")),
+        Deployment::Cluster { .. } => Err(AssembleError::NotYet("topology = \"cluster\"")),
+    }
 }
 
 /// The statement or path of a route, compiled for its origin. What `check` and the engine both call.

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(
             said.data,
             "f.toml:2:1: error: unknown key `lsiten` in [server]; did you mean `listen`?\n   2 | lsiten = 1\n     | ^^^^^^\n\
-             hint: [server] knows listen, tls_listen, unix_socket, unix_socket_mode, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer, idle_timeout, write_timeout, tcp_keepalive, auth, deny_commands, allow_non_loopback and tls\n\
+             hint: [server] knows listen, tls_listen, unix_socket, unix_socket_mode, admin, announce, threads, drain, max_clients, max_query_buffer, max_output_buffer, idle_timeout, write_timeout, tcp_keepalive, auth, deny_commands, allow_non_loopback and tls\n\
              f.toml:4:10: error: unknown format \"jsno\"; did you mean \"json\"?\n   4 | format = \"jsno\"\n     |          ^^^^^^\n\
              hint: format may be \"text\" or \"json\"\n"
         );

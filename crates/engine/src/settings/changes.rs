@@ -3,7 +3,7 @@
 //! Differences are found in what was written (with defaults filled in), so that no setting can be forgotten here;
 //! which of them need a restart is said where each setting is described. Values are not told: one may be a password.
 
-use super::{Settings, schema};
+use super::{Redis, Settings, schema};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -59,11 +59,25 @@ fn compare(old: &Value, new: &Value, path: String, paths: &mut BTreeSet<String>)
 
 /// A password in a file or the environment changes without a word in the settings.
 fn changed_passwords(old: &Settings, new: &Settings) -> Vec<String> {
-    let redis = (old.redis().password() != new.redis().password()).then(|| "redis.password".to_owned());
+    let mut changed = passwords_of("redis", Some(old.redis()), Some(new.redis()));
+    changed.extend(passwords_of("regional", old.regional(), new.regional()));
     let origins = new.origins().iter().filter(|origin| {
         old.origins().iter().any(|other| other.name() == origin.name() && other.password() != origin.password())
     });
-    redis.into_iter().chain(origins.map(|origin| format!("origins.{}.password", origin.name()))).collect()
+    changed.extend(origins.map(|origin| format!("origins.{}.password", origin.name())));
+    changed
+}
+
+fn passwords_of(table: &str, old: Option<&Redis>, new: Option<&Redis>) -> Vec<String> {
+    let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
+    [
+        ("password", old.password() != new.password()),
+        ("sentinel_password", old.sentinel_password() != new.sentinel_password()),
+    ]
+    .into_iter()
+    .filter(|(_, has_changed)| *has_changed)
+    .map(|(key, _)| format!("{table}.{key}"))
+    .collect()
 }
 
 fn effect(schema: &Value, path: &str) -> Effect {

@@ -1,6 +1,7 @@
 //! `[local]` and `[write_back]`: what is kept in this process' memory, and what goes from an origin back to Redis.
 
 use super::judge::Judge;
+use super::redis::Topology;
 use super::units::{WrittenDuration, WrittenSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,14 @@ pub struct Local {
 }
 
 impl Local {
-    pub(crate) fn mean(written: &WrittenLocal, judge: &mut Judge<'_>) -> Self {
+    pub(crate) fn mean(written: &WrittenLocal, topology: Topology, judge: &mut Judge<'_>) -> Self {
+        if written.mode == LocalMode::Front
+            && let Some(why) = why_not_in_front(topology)
+        {
+            judge
+                .error("local.mode", format!("local memory cannot be asked before Redis: {why}"))
+                .hint("mode = \"fallback\" asks it after the nodes");
+        }
         if written.max_entry > written.capacity && judge.was_written("local.max_entry") {
             judge
                 .error("local.max_entry", "`max_entry` is larger than `capacity`, so such a value could never be kept");
@@ -90,6 +98,15 @@ impl Local {
     /// The largest value that is kept, in bytes.
     pub fn max_entry(&self) -> u64 {
         self.max_entry
+    }
+}
+
+/// Why copies cannot be kept true in a deployment, if they cannot: each of its nodes would have to tell of writes.
+pub(super) fn why_not_in_front(topology: Topology) -> Option<&'static str> {
+    match topology {
+        Topology::Standalone => None,
+        Topology::Sentinel => Some("with topology \"sentinel\" that is not available in this version"),
+        Topology::Cluster => Some("with topology \"cluster\" that is not available in this version"),
     }
 }
 

@@ -44,13 +44,13 @@ pub use local::{Local, LocalMode, WriteBack};
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{Origin, Target};
 pub use problem::{Cause, Excerpt, Place, Position, Problem, Problems, Severity};
-pub use redis::{AuthFailure, NodeAddress, Redis, Security, Topology};
+pub use redis::{AuthFailure, Deployment, Forbidden, Networks, NodeAddress, Redis, Rewrite, Security, Topology};
 pub use reference::reference;
 pub use request::Request;
-pub use route::{Fetch, Route, Source};
+pub use route::{Fetch, ReadFrom, Route, Source};
 pub use rules::{Auth, Commands, DenyList, Keys, Rules, User};
 pub use secret::{Secret, Surroundings, ThisProcess};
-pub use server::{Server, UnixSocket};
+pub use server::{Announced, Server, UnixSocket};
 pub use written::schema;
 
 use document::Document;
@@ -70,6 +70,7 @@ pub struct Settings {
     rules: Arc<Rules>,
     log: Log,
     redis: Redis,
+    regional: Option<Redis>,
     request: Request,
     breaker: Breaker,
     local: Local,
@@ -168,17 +169,20 @@ impl Settings {
         let server = Server::mean(&written.server, home, judge);
         let deny = written.server.deny_list(judge);
         let rules = Rules::mean(written.server.auth(), &written.users, deny, judge);
-        let redis = Redis::mean(&written.redis, home, judge);
+        let redis = Redis::mean(&written.redis, "redis", home, judge);
+        let regional = mean_regional(&written, redis.as_ref(), home, judge);
         let request = Request::mean(&written.request);
         let breaker = Breaker::mean(&written.breaker, judge);
-        let local = Local::mean(&written.local, judge);
+        let local = Local::mean(&written.local, written.redis.topology(), judge);
         let common = origin::Common { breaker: &breaker, fleet_size: written.fleet.size(), home };
         let origins: Vec<Origin> =
             written.origins.iter().filter_map(|(name, origin)| Origin::mean(name, origin, &common, judge)).collect();
         let ground = route::Ground {
             request: &request,
             redis_timeout: written.redis.timeout(),
-            has_replicas: redis.as_ref().is_some_and(|redis| !redis.replicas().is_empty()),
+            topology: written.redis.topology(),
+            has_replicas: redis.as_ref().is_some_and(Redis::may_have_replicas),
+            has_regional: written.regional.is_some(),
             local: &local,
             origins: &origins,
             origin_names: &written.origins.keys().map(String::as_str).collect::<Vec<_>>(),
@@ -189,6 +193,7 @@ impl Settings {
             rules: Arc::new(rules?),
             log: written.log.clone(),
             redis: redis?,
+            regional: chosen(regional)?,
             request,
             breaker,
             local,
@@ -220,6 +225,11 @@ impl Settings {
     /// The Redis deployment.
     pub fn redis(&self) -> &Redis {
         &self.redis
+    }
+
+    /// The second deployment, which is only read from, if there is one.
+    pub fn regional(&self) -> Option<&Redis> {
+        self.regional.as_ref()
     }
 
     /// Bounds of one request.
@@ -260,6 +270,29 @@ impl Settings {
     fn as_written(&self) -> serde_json::Value {
         serde_json::to_value(&self.written).expect("settings are plain tables with text keys and finite numbers")
     }
+}
+
+/// The second deployment, if one is written; the inner `None` if it cannot be understood.
+fn mean_regional(
+    written: &WrittenSettings,
+    redis: Option<&Redis>,
+    home: &Home<'_>,
+    judge: &mut Judge<'_>,
+) -> Option<Option<Redis>> {
+    let written = written.regional.as_ref()?;
+    if !redis::judge_regional(judge) {
+        return Some(None);
+    }
+    let regional = Redis::mean(written, "regional", home, judge);
+    if let (Some(redis), Some(regional)) = (redis, &regional) {
+        redis::ensure_elsewhere(redis, regional, judge);
+    }
+    Some(regional)
+}
+
+/// What was asked for, and can be had.
+fn chosen<T>(asked_for: Option<Option<T>>) -> Option<Option<T>> {
+    asked_for.map_or(Some(None), |had| had.map(Some))
 }
 
 impl Default for Settings {

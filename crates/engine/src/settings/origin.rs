@@ -113,7 +113,8 @@ impl Origin {
         let password = WrittenSecret {
             table: &path,
             in_url,
-            url_path: &url_path,
+            prefix: "",
+            url_path,
             file: written.password_file.as_deref(),
             variable: written.password_env.as_deref(),
         };

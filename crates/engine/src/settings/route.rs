@@ -4,6 +4,7 @@
 //! Redis' place, and is told why: one sentence a role, in `rules`.
 
 mod name;
+mod replicas;
 mod rules;
 mod source;
 mod written;
@@ -11,6 +12,7 @@ mod written;
 use super::judge::Judge;
 use super::local::{Local, LocalMode};
 use super::origin::Origin;
+use super::redis::Topology;
 use super::request::Request;
 use crate::value::{Shape, Value};
 use failsoft_core::pattern::KeyPattern;
@@ -20,6 +22,8 @@ use source::read_source;
 pub use source::{Fetch, Source};
 use std::sync::Arc;
 use std::time::Duration;
+use written::DEFAULT_MAX_REPLICA_LAG;
+pub use written::ReadFrom;
 pub(crate) use written::WrittenRoute;
 
 /// What keys are for, and what may answer for them when Redis does not.
@@ -38,13 +42,17 @@ pub struct Route {
     default: Option<Value>,
     deadline: Duration,
     timeout: Duration,
+    read_from: ReadFrom,
+    max_replica_lag: Duration,
 }
 
 /// What routes lean on.
 pub(crate) struct Ground<'g> {
     pub(crate) request: &'g Request,
     pub(crate) redis_timeout: Duration,
+    pub(crate) topology: Topology,
     pub(crate) has_replicas: bool,
+    pub(crate) has_regional: bool,
     pub(crate) local: &'g Local,
     pub(crate) origins: &'g [Origin],
     /// Names of all origins written, also of those that could not be understood.
@@ -86,7 +94,8 @@ impl Route {
         let errors = judge.errors();
         let role = Role::from(written.role);
         rules::judge(written, role, path, judge);
-        rules::judge_front(written, ground.local, path, judge);
+        rules::judge_front(written, ground, path, judge);
+        replicas::judge(written, role, ground, path, judge);
         let source = match rules::may_be_answered_without_redis(role) || written.origin.is_none() {
             true => read_source(written, &pattern, path, ground, judge),
             false => None,
@@ -110,6 +119,8 @@ impl Route {
             default,
             deadline: written.deadline.map_or(ground.request.deadline(), |own| own.0),
             timeout: written.timeout.map_or(ground.redis_timeout, |own| own.0),
+            read_from: written.read_from,
+            max_replica_lag: written.max_replica_lag.unwrap_or(DEFAULT_MAX_REPLICA_LAG).0,
         })
     }
 
@@ -177,12 +188,23 @@ impl Route {
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
+
+    /// Which nodes are asked first.
+    pub fn read_from(&self) -> ReadFrom {
+        self.read_from
+    }
+
+    /// How far behind its primary a replica may be that answers.
+    pub fn max_replica_lag(&self) -> Duration {
+        self.max_replica_lag
+    }
 }
 
 fn tiers(written: &WrittenRoute, role: Role, has_source: bool, ground: &Ground<'_>) -> TierSet {
     let answers_without_redis = rules::may_be_answered_without_redis(role);
     let offered = [
         (Tier::Replica, ground.has_replicas && answers_without_redis && written.tiers.replica),
+        (Tier::Regional, ground.has_regional && answers_without_redis && written.tiers.regional),
         (Tier::Local, ground.local.is_used() && answers_without_redis && written.tiers.local),
         (Tier::Origin, has_source),
         (Tier::Default, written.default.is_some()),

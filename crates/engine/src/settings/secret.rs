@@ -60,8 +60,10 @@ pub(crate) struct Home<'h> {
 /// The ways one password was written.
 pub(crate) struct WrittenSecret<'w> {
     pub(crate) table: &'w str,
+    /// What stands before `password_file` and `password_env`, where the table has passwords of several kinds.
+    pub(crate) prefix: &'static str,
     pub(crate) in_url: Option<String>,
-    pub(crate) url_path: &'w str,
+    pub(crate) url_path: String,
     pub(crate) file: Option<&'w str>,
     pub(crate) variable: Option<&'w str>,
 }
@@ -73,7 +75,7 @@ impl WrittenSecret<'_> {
         {
             judge
                 .error(self.table, "the password is given in more than one way")
-                .hint("keep one of: password_file, password_env, the URL");
+                .hint(format!("keep one of: {0}password_file, {0}password_env, the URL", self.prefix));
             return None;
         }
         if let Some(password) = self.in_url {
@@ -90,7 +92,7 @@ impl WrittenSecret<'_> {
         match found {
             Ok(password) => Some(Secret(password)),
             Err(message) => {
-                judge.error(format!("{}.{key}", self.table), message);
+                judge.error(format!("{}.{}{key}", self.table, self.prefix), message);
                 None
             }
         }

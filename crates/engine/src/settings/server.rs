@@ -1,14 +1,17 @@
 //! `[server]`: where clients and operators reach failsoft, and how much of the machine they may use.
 
+mod announce;
 mod reach;
 mod tls;
 mod unix;
 
+use super::chosen;
 use super::judge::Judge;
 use super::rules::{Auth, DenyList, Reach};
 use super::secret::Home;
 use super::units::{WrittenDuration, WrittenSize};
 use crate::tls::ServerFiles;
+pub use announce::Announced;
 use reach::Beyond;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +44,10 @@ pub(crate) struct WrittenServer {
     /// Where metrics, health and the dashboard are: an IP address and a port.
     #[schemars(extend("x-restart" = true), length(max = 64))]
     admin: String,
+    /// Where clients that know clusters are told that every slot is: a host and a port, such as "failsoft.internal:6380". When
+    /// left out: the address that the client came to.
+    #[schemars(extend("x-restart" = true), length(min = 1, max = 260))]
+    announce: Option<String>,
     /// Worker threads; 0 means one per core.
     #[schemars(extend("x-restart" = true), range(min = 0, max = 256))]
     threads: u16,
@@ -91,6 +98,7 @@ impl Default for WrittenServer {
             unix_socket: None,
             unix_socket_mode: "0600".to_owned(),
             admin: "127.0.0.1:9180".to_owned(),
+            announce: None,
             threads: 0,
             drain: WrittenDuration::secs(10),
             max_clients: 10_000,
@@ -140,6 +148,7 @@ pub struct Server {
     tls: Option<ServerFiles>,
     unix_socket: Option<UnixSocket>,
     admin: SocketAddr,
+    announce: Option<Announced>,
     threads: usize,
     drain: Duration,
     max_clients: usize,
@@ -159,6 +168,7 @@ impl Server {
             .map(|path| UnixSocket::mean(path, &written.unix_socket_mode, &home.folder, judge));
         ensure_a_door(listen.is_some() || tls_listen.is_some() || unix_socket.is_some(), judge);
         let admin = reach::address(&written.admin, "server.admin", judge);
+        let announce = written.announce.as_deref().map(|text| Announced::mean(text, judge));
         if let Some(listen) = listen.flatten() {
             reach::judge_door(listen, "server.listen", written.auth, written.beyond(), judge);
         }
@@ -175,6 +185,7 @@ impl Server {
             tls,
             unix_socket: chosen(unix_socket)?,
             admin: admin?,
+            announce: chosen(announce)?,
             threads: written.threads.into(),
             drain: written.drain.0,
             max_clients: written.max_clients as usize,
@@ -209,6 +220,11 @@ impl Server {
     /// Where metrics, health and the dashboard are.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where clients that know clusters are told that every slot is, unless it is the address they came to.
+    pub fn announce(&self) -> Option<&Announced> {
+        self.announce.as_ref()
     }
 
     /// Worker threads; 0 means one per core.
@@ -250,11 +266,6 @@ impl Server {
     pub fn tcp_keepalive(&self) -> Option<Duration> {
         self.tcp_keepalive
     }
-}
-
-/// What was asked for, and can be had.
-fn chosen<T>(asked_for: Option<Option<T>>) -> Option<Option<T>> {
-    asked_for.map_or(Some(None), |had| had.map(Some))
 }
 
 fn ensure_a_door(has_one: bool, judge: &mut Judge<'_>) {

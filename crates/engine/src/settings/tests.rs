@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod changes;
+mod deployments;
 mod files;
 mod findings;
 mod meaning;

@@ -29,6 +29,9 @@ pub(crate) struct WrittenSettings {
     pub(crate) log: Log,
     /// The Redis deployment failsoft stands before, and how patient it is with it.
     pub(crate) redis: WrittenRedis,
+    /// A second deployment that holds copies of the first and is only read from: the tier after the replicas. It has
+    /// credentials of its own.
+    pub(crate) regional: Option<WrittenRedis>,
     /// How long one request may take over all tiers, and how often Redis may be asked.
     pub(crate) request: WrittenRequest,
     /// When a tier counts as sick, and how it is taken back.

@@ -3,9 +3,8 @@
 use crate::settings::address::{Url, decode, host_and_port};
 use crate::settings::judge::Judge;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-
-const DEFAULT_PORT: u16 = 6379;
 
 /// Where a node listens, and what its connections are protected by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +48,17 @@ impl NodeAddress {
         }
     }
 
+    /// Whether it is on this machine, as far as its name says.
+    pub(super) fn is_loopback(&self) -> bool {
+        match self {
+            Self::Tcp { host, .. } => {
+                host.eq_ignore_ascii_case("localhost")
+                    || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+            }
+            Self::Unix { .. } => true,
+        }
+    }
+
     /// Whether both are the same place, however they are spoken to.
     fn is_same_place(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
@@ -83,14 +93,19 @@ impl NodeUrl {
             || differs(&self.database, &other.database)
     }
 
+    /// Whether it names a user, a password or a database.
+    pub(super) fn says_who_or_which(&self) -> bool {
+        self.username.is_some() || self.password.is_some() || self.database.is_some()
+    }
+
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
         self.address.is_same_place(&other.address)
     }
 }
 
-/// Reads the URL at `path`.
-pub(super) fn node_url(text: &str, path: &str, judge: &mut Judge<'_>) -> Option<NodeUrl> {
-    match parse(text) {
+/// Reads the URL at `path`; `default_port` is where it listens if the URL does not say.
+pub(super) fn node_url(text: &str, default_port: u16, path: &str, judge: &mut Judge<'_>) -> Option<NodeUrl> {
+    match parse(text, default_port) {
         Ok(url) => Some(url),
         Err(message) => {
             judge
@@ -101,12 +116,12 @@ pub(super) fn node_url(text: &str, path: &str, judge: &mut Judge<'_>) -> Option<
     }
 }
 
-fn parse(text: &str) -> Result<NodeUrl, String> {
+fn parse(text: &str, default_port: u16) -> Result<NodeUrl, String> {
     let broken = |why: &str| format!("this is not the URL of a Redis node: {why}");
     let url = Url::parse(text).map_err(broken)?;
     let (address, database) = match url.scheme {
-        "redis" | "valkey" => over_network(&url, Security::Plain),
-        "rediss" | "valkeys" => over_network(&url, Security::Tls),
+        "redis" | "valkey" => over_network(&url, Security::Plain, default_port),
+        "rediss" | "valkeys" => over_network(&url, Security::Tls, default_port),
         "unix" | "redis+unix" | "valkey+unix" => in_file_system(&url),
         other => return Err(broken(&format!("its scheme is {other}://"))),
     }
@@ -114,8 +129,12 @@ fn parse(text: &str) -> Result<NodeUrl, String> {
     Ok(NodeUrl { address, username: url.username, password: url.password, database })
 }
 
-fn over_network(url: &Url<'_>, security: Security) -> Result<(NodeAddress, Option<u32>), &'static str> {
-    let (host, port) = host_and_port(url.authority, DEFAULT_PORT)?;
+fn over_network(
+    url: &Url<'_>,
+    security: Security,
+    default_port: u16,
+) -> Result<(NodeAddress, Option<u32>), &'static str> {
+    let (host, port) = host_and_port(url.authority, default_port)?;
     let database = match url.rest.trim_start_matches('/') {
         "" => None,
         digits => Some(digits.parse().map_err(|_| "what follows the host is not a database's number")?),
@@ -145,6 +164,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    fn parse(text: &str) -> Result<NodeUrl, String> {
+        super::parse(text, 6379)
+    }
 
     #[test]
     fn a_url_says_host_port_credentials_and_database() {

@@ -1,4 +1,4 @@
-//! `[redis.tls]`: whom failsoft believes to be a node, and what it shows of itself.
+//! `[redis.tls]` and `[regional.tls]`: whom failsoft believes to be a node, and what it shows of itself.
 
 use super::node::{NodeUrl, Security};
 use crate::settings::NodeAddress;
@@ -31,27 +31,28 @@ pub(super) struct WrittenRedisTls {
 /// The files, if a node is spoken to over TLS and nothing is wrong with them.
 pub(super) fn mean(
     written: &WrittenRedisTls,
+    table: &str,
     nodes: &[(String, &NodeUrl)],
     home: &Home<'_>,
     judge: &mut Judge<'_>,
 ) -> Option<ClientFiles> {
     let secured: Vec<_> = nodes.iter().filter(|(_, node)| node.address.security() == Security::Tls).collect();
     if secured.is_empty() {
-        if judge.was_written("redis.tls") {
+        if judge.was_written(format!("{table}.tls")) {
             judge
-                .error("redis.tls", "[redis.tls] is written, but no node is spoken to over TLS")
+                .error(format!("{table}.tls"), format!("[{table}.tls] is written, but no node is spoken to over TLS"))
                 .hint("write rediss:// instead of redis:// in `nodes` and `replicas`");
         }
         return None;
     }
-    let files = files(written, home, judge)?;
+    let files = files(written, table, home, judge)?;
     if files.server_name.is_none() {
-        secured.iter().for_each(|(path, node)| ensure_name(path, &node.address, judge));
+        secured.iter().for_each(|(path, node)| ensure_name(path, table, &node.address, judge));
     }
     match ClientTls::load(files.clone(), home.surroundings) {
         Ok(_) => Some(files),
         Err(error) => {
-            judge.error(setting_of(&files, &error), error.to_string());
+            judge.error(format!("{table}.tls{}", setting_of(&files, &error)), error.to_string());
             None
         }
     }
@@ -59,39 +60,42 @@ pub(super) fn mean(
 
 fn setting_of(files: &ClientFiles, error: &TlsError) -> &'static str {
     match (&files.ca, &files.identity) {
-        (Some(ca), _) if *ca == error.path => "redis.tls.ca",
-        (_, Some(identity)) if identity.cert == error.path => "redis.tls.cert",
-        (_, Some(identity)) if identity.key == error.path => "redis.tls.key",
-        _ => "redis.tls",
+        (Some(ca), _) if *ca == error.path => ".ca",
+        (_, Some(identity)) if identity.cert == error.path => ".cert",
+        (_, Some(identity)) if identity.key == error.path => ".key",
+        _ => "",
     }
 }
 
-fn files(written: &WrittenRedisTls, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<ClientFiles> {
+fn files(written: &WrittenRedisTls, table: &str, home: &Home<'_>, judge: &mut Judge<'_>) -> Option<ClientFiles> {
     let place = |path: &String| home.folder.join(path);
     let identity = match (&written.cert, &written.key) {
         (Some(cert), Some(key)) => Some(IdentityFiles { cert: place(cert), key: place(key) }),
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => {
-            judge.error("redis.tls", "a certificate and its key go together: write both `cert` and `key`, or neither");
+            judge.error(
+                format!("{table}.tls"),
+                "a certificate and its key go together: write both `cert` and `key`, or neither",
+            );
             return None;
         }
     };
     let server_name = match written.server_name.clone().map(ServerName::try_from).transpose() {
         Ok(name) => name,
         Err(_) => {
-            judge.error("redis.tls.server_name", "this is neither a host name nor an IP address");
+            judge.error(format!("{table}.tls.server_name"), "this is neither a host name nor an IP address");
             return None;
         }
     };
     Some(ClientFiles { ca: written.ca.as_ref().map(place), identity, server_name })
 }
 
-fn ensure_name(path: &str, address: &NodeAddress, judge: &mut Judge<'_>) {
+fn ensure_name(path: &str, table: &str, address: &NodeAddress, judge: &mut Judge<'_>) {
     if let NodeAddress::Tcp { host, .. } = address
         && ServerName::try_from(host.as_str()).is_err()
     {
         judge
             .error(path, format!("no certificate can be for the name `{host}`"))
-            .hint("say which name the node's certificate has with redis.tls.server_name");
+            .hint(format!("say which name the node's certificate has with {table}.tls.server_name"));
     }
 }

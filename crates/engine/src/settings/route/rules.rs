@@ -1,8 +1,9 @@
 //! What each role allows a route to say, and why.
 
+use super::Ground;
 use super::written::{OnOutage, WrittenDefault, WrittenRoute};
 use crate::settings::judge::Judge;
-use crate::settings::local::{Local, LocalMode};
+use crate::settings::local::{LocalMode, why_not_in_front};
 use crate::value::{Shape, Value};
 use bytes::Bytes;
 use failsoft_core::role::Role;
@@ -34,9 +35,13 @@ fn judge_fallbacks(written: &WrittenRoute, role: Role, path: &str, judge: &mut J
 }
 
 /// Reports a wish for local memory in front where there is none.
-pub(super) fn judge_front(written: &WrittenRoute, local: &Local, path: &str, judge: &mut Judge<'_>) {
-    let missing = match (written.local, local.is_used(), written.tiers.local) {
-        (None | Some(LocalMode::Fallback), _, _) | (Some(LocalMode::Front), true, true) => return,
+pub(super) fn judge_front(written: &WrittenRoute, ground: &Ground<'_>, path: &str, judge: &mut Judge<'_>) {
+    let missing = match (written.local, ground.local.is_used(), written.tiers.local) {
+        (None | Some(LocalMode::Fallback), _, _) => return,
+        (Some(LocalMode::Front), true, true) => match why_not_in_front(ground.topology) {
+            Some(why) => why,
+            None => return,
+        },
         (Some(LocalMode::Front), false, _) => "`local.capacity` is 0, so there is no local memory",
         (Some(LocalMode::Front), true, false) => "`tiers` leaves local memory out",
     };

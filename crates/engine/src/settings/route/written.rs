@@ -61,6 +61,14 @@ pub(crate) struct WrittenRoute {
     #[serde(default)]
     #[schemars(extend("x-min" = "5ms", "x-max" = "1m"))]
     pub(crate) timeout: Option<WrittenDuration>,
+    /// Which nodes a read asks first. A replica may be behind its primary, so roles that must know the truth may not say
+    /// "replica".
+    #[serde(default)]
+    pub(crate) read_from: ReadFrom,
+    /// How far behind its primary a replica may be that answers a read; 30s when left out.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "1s", "x-max" = "1day"))]
+    pub(crate) max_replica_lag: Option<WrittenDuration>,
     /// Which tiers may be asked at all.
     #[serde(default)]
     pub(crate) tiers: WrittenTiers,
@@ -71,6 +79,9 @@ pub(crate) struct WrittenRoute {
     #[serde(default)]
     pub(crate) on_outage: Option<OnOutage>,
 }
+
+/// How far behind a replica may be on routes that do not say so.
+pub(super) const DEFAULT_MAX_REPLICA_LAG: WrittenDuration = WrittenDuration::secs(30);
 
 fn default_ttl() -> WrittenDuration {
     WrittenDuration::secs(60)
@@ -136,14 +147,28 @@ pub(crate) enum WrittenDefault {
 pub(crate) struct WrittenTiers {
     /// Whether a replica may answer.
     pub(crate) replica: bool,
+    /// Whether the second deployment, [regional], may answer.
+    pub(crate) regional: bool,
     /// Whether local memory may answer.
     pub(crate) local: bool,
 }
 
 impl Default for WrittenTiers {
     fn default() -> Self {
-        Self { replica: true, local: true }
+        Self { replica: true, regional: true, local: true }
     }
+}
+
+/// Which nodes a read asks first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum ReadFrom {
+    /// The primary; a replica when it does not answer.
+    #[default]
+    Primary,
+    /// A replica that is not too far behind; the primary when none is.
+    Replica,
 }
 
 /// What a rate limit does while Redis is away.

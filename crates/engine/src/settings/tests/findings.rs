@@ -63,8 +63,6 @@ const ONE_LINERS: &[(&str, &str)] = &[
     ("server.deny_commands = [\"CONFIGS\"]", "unknown command `CONFIGS`; did you mean `CONFIG`?"),
     ("server.write_timeout = \"0s\"", "`write_timeout` must be at least 100ms; 0s is too little"),
     ("server.admin = \"127.0.0.1:6380\"", "`admin` and `listen` are the same address"),
-    ("redis.topology = \"cluster\"", "topology \"cluster\" is not available in this version"),
-    ("redis.topology = \"sentinel\"", "topology \"sentinel\" is not available in this version"),
     ("redis.tls.ca = \"ca.pem\"", "[redis.tls] is written, but no node is spoken to over TLS"),
     ("redis = { nodes = [\"rediss://h\"], tls.ca = \"ca.pem\" }", "ca.pem: the file cannot be read: entity not found"),
     (
@@ -269,12 +267,12 @@ fn each_mistake_in_a_route_has_its_sentence_and_its_line() {
 
 #[test]
 fn all_problems_are_said_at_once_in_the_order_of_their_lines() {
-    let text = "[server]\nlisten = \"nowhere\"\n[redis]\ntopology = \"cluster\"\n[local]\nmax_entry = \"128MiB\"\n[[routes]]\nkeys = \"{\"\nrole = \"lock\"\n";
+    let text = "[server]\nlisten = \"nowhere\"\n[redis]\ntopology = \"sentinel\"\n[local]\nmax_entry = \"128MiB\"\n[[routes]]\nkeys = \"{\"\nrole = \"lock\"\n";
     assert_eq!(
         said(text),
         [
             "2: error: `nowhere` is not an IP address with a port",
-            "4: error: topology \"cluster\" is not available in this version",
+            "4: error: topology \"sentinel\" needs `nodes` and `master_name`",
             "6: error: `max_entry` is larger than `capacity`, so such a value could never be kept",
             "8: error: a `{` is not closed (a literal brace is written twice: `{{`)",
         ]
@@ -388,7 +386,7 @@ fn a_problem_as_json_has_line_and_column_beside_the_file() {
             "file": "failsoft.toml", "line": 1, "column": 8,
             "path": "server.lsiten",
             "message": "unknown key `lsiten` in [server]; did you mean `listen`?",
-            "hint": "[server] knows listen, tls_listen, unix_socket, unix_socket_mode, admin, threads, drain, max_clients, max_query_buffer, max_output_buffer, idle_timeout, write_timeout, tcp_keepalive, auth, deny_commands, allow_non_loopback and tls",
+            "hint": "[server] knows listen, tls_listen, unix_socket, unix_socket_mode, admin, announce, threads, drain, max_clients, max_query_buffer, max_output_buffer, idle_timeout, write_timeout, tcp_keepalive, auth, deny_commands, allow_non_loopback and tls",
         })
     );
 }

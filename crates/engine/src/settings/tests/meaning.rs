@@ -10,7 +10,7 @@ use std::time::Duration;
 fn an_empty_file_means_the_defaults() {
     let settings = Settings::default();
     assert_eq!(settings.server().listen().unwrap().to_string(), "127.0.0.1:6380");
-    assert_eq!(settings.redis().primary().to_string(), "127.0.0.1:6379");
+    assert_eq!(settings.redis().primary().unwrap().to_string(), "127.0.0.1:6379");
     assert_eq!(settings.redis().timeout(), Duration::from_millis(200));
     assert_eq!((settings.breaker().failures(), settings.breaker().cooldown()), (5, Duration::from_secs(30)));
     assert_eq!((settings.local().capacity(), settings.local().ttl()), (64 << 20, Duration::from_secs(30)));
