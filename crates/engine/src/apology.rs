@@ -37,11 +37,15 @@ impl Code {
 
 /// Appends the error reply.
 pub fn apologise(code: Code, apology: Apology, out: &mut Vec<u8>) {
+    apologise_saying(code, code.sentence(), apology, out);
+}
+
+/// Appends the error reply, with another sentence behind its code.
+pub fn apologise_saying(code: Code, sentence: &str, apology: Apology, out: &mut Vec<u8>) {
     let Apology { tier, because, retry_after } = apology;
     let message = format!(
-        "{} {} tier={tier} outcome={} reason={} retry-after-ms={}",
+        "{} {sentence} tier={tier} outcome={} reason={} retry-after-ms={}",
         code.word(),
-        code.sentence(),
         because.word(),
         because.reason(),
         retry_after.as_millis().max(1),

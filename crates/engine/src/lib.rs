@@ -22,6 +22,7 @@ pub mod node;
 pub mod origin;
 pub mod route;
 pub mod runner;
+pub mod scatter;
 pub mod settings;
 pub mod shutdown;
 pub mod stand_in;
