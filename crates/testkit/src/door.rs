@@ -5,6 +5,7 @@
 //! Every accepted socket has a zero linger time, so that dropping it resets it: an aborted task looks like a
 //! crash, and an orderly close is something a handler has to do.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,13 +74,18 @@ impl Door {
 
     /// Stops listening and resets every connection; on return, connecting is refused.
     pub(crate) async fn close(&self) {
+        self.shut().await;
+        self.cut().await;
+    }
+
+    /// Stops listening, and leaves every connection as it is; on return, connecting is refused.
+    pub(crate) async fn shut(&self) {
         let accepting = self.accepting.lock().take();
         if let Some(task) = accepting {
             task.abort();
             // Awaited for its end, which drops the listener; the result only says "cancelled".
             let _ = task.await;
         }
-        self.cut().await;
     }
 
     /// Resets every connection and goes on listening.
@@ -96,6 +102,12 @@ impl Door {
     /// Connections ever accepted.
     pub(crate) fn accepted(&self) -> u64 {
         self.behind.accepted.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Door").field("addr", &self.addr()).finish_non_exhaustive()
     }
 }
 

@@ -31,6 +31,7 @@ mod frame;
 pub mod hostile;
 pub mod http;
 pub mod mariadb;
+pub mod network;
 pub mod origin;
 pub mod port;
 pub mod postgres;

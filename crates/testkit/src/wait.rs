@@ -47,6 +47,28 @@ where
     }
 }
 
+/// Polls `look` until it finds nothing to complain of.
+///
+/// # Panics
+/// As [`eventually`], with the last complaint.
+pub async fn eventually_ok<P, F>(what: &str, within: Duration, mut look: P)
+where
+    P: FnMut() -> F,
+    F: Future<Output = Result<(), String>>,
+{
+    let started = Instant::now();
+    let mut complaint = "it was not looked at to the end even once".to_owned();
+    let polling = async {
+        while let Err(found) = look().await {
+            complaint = found;
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    if tokio::time::timeout(within, polling).await.is_err() {
+        panic!("still waiting for {what} after {:?}: {complaint}", started.elapsed());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +83,12 @@ mod tests {
         })
         .await;
         assert_eq!(looks, 3);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "it is raining")]
+    async fn the_last_complaint_is_told() {
+        eventually_ok("the sun", Duration::from_millis(20), async || Err("it is raining".to_owned())).await;
     }
 
     #[tokio::test]

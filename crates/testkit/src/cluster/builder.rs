@@ -5,16 +5,14 @@
 //! is what every cluster takes that starts: the two seconds in which a primary does not yet dare to serve
 //! (`CLUSTER_WRITABLE_DELAY` in Redis), during which replicas copy.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::node::Node;
-use super::{Cluster, slot};
-use crate::port::FreePort;
+use super::Cluster;
+use super::node::{Gates, Node};
+use super::plan::{self, Plan, Ports};
+use crate::network::{Network, Party};
 use crate::redis::Redis;
 use crate::together;
 
@@ -39,11 +37,19 @@ pub struct ClusterBuilder {
     replicas: usize,
     settings: Vec<(String, String)>,
     hostnames: Vec<String>,
+    network: Option<Network>,
 }
 
 impl Default for ClusterBuilder {
     fn default() -> Self {
-        Self { primaries: 3, empty_primaries: 0, replicas: 1, settings: Vec::new(), hostnames: Vec::new() }
+        Self {
+            primaries: 3,
+            empty_primaries: 0,
+            replicas: 1,
+            settings: Vec::new(),
+            hostnames: Vec::new(),
+            network: None,
+        }
     }
 }
 
@@ -88,6 +94,15 @@ impl ClusterBuilder {
         self.set("cluster-preferred-endpoint-type", "hostname")
     }
 
+    /// The nodes reach each other, and clients reach them, through gates that [`Cluster::partition`] can shut.
+    ///
+    /// # Panics
+    /// When this machine cannot tell servers apart by their loopback addresses.
+    pub fn partitionable(mut self) -> Self {
+        self.network = Some(Network::new());
+        self
+    }
+
     /// Starts it and waits until every node serves and every replica has its copy.
     ///
     /// # Panics
@@ -95,127 +110,55 @@ impl ClusterBuilder {
     pub async fn start(self) -> Cluster {
         let plans = self.plans();
         let nodes = together::all((0..plans.len()).map(|index| self.start_node(&plans, index))).await;
-        let cluster = Cluster { nodes };
+        let cluster = Cluster { nodes, network: self.network };
         cluster.wait_ok().await;
         cluster
     }
 
-    /// Primaries first, then the replicas of the first, of the second, ...
     fn plans(&self) -> Vec<Plan> {
-        assert!(self.primaries > 0, "a cluster needs a primary");
-        let owning = shares(self.primaries).into_iter().map(|slots| Plan::new(Part::Primary { slots: Some(slots) }));
-        let empty = (0..self.empty_primaries).map(|_| Plan::new(Part::Primary { slots: None }));
-        let replicas = (0..self.primaries)
-            .flat_map(|of| (0..self.replicas).map(move |_| of))
-            .map(|of| Plan::new(Part::Replica { of }));
-        owning.chain(empty).chain(replicas).collect()
+        let ports = || match self.network {
+            Some(_) => Ports::behind_gates(),
+            None => Ports::direct(),
+        };
+        let parts = plan::parts(self.primaries, self.empty_primaries, self.replicas);
+        parts.into_iter().map(|part| Plan::new(part, ports())).collect()
     }
 
     async fn start_node(&self, plans: &[Plan], index: usize) -> Node {
         let plan = &plans[index];
-        let (data, bus) = plan.take_ports();
-        let mut builder = Redis::builder().port(data).file(NODES_FILE, &nodes_file(plans, index));
-        for (name, value) in DEFAULTS {
-            builder = builder.set(name, value);
+        let ports = plan.take_ports();
+        let party = Party::server(index);
+        let mut builder = Redis::builder();
+        for (name, value) in self.settings_of(index, plan, ports.bus.number(), party) {
+            builder = builder.set(&name, &value);
         }
-        builder = builder.set("cluster-port", &bus.number().to_string());
-        if let Some(name) = self.hostnames.get(index) {
-            builder = builder.set("cluster-announce-hostname", name);
-        }
-        for (name, value) in &self.settings {
-            builder = builder.set(name, value);
-        }
-        let redis = builder.start().await;
-        Node { redis, id: plan.id.clone(), shard: plan.shard(index), _bus: bus, asking: Mutex::default() }
-    }
-}
-
-/// A node before it runs.
-#[derive(Debug)]
-struct Plan {
-    id: String,
-    part: Part,
-    data_port: u16,
-    bus_port: u16,
-    ports: Mutex<Option<(FreePort, FreePort)>>,
-}
-
-#[derive(Debug)]
-enum Part {
-    Primary { slots: Option<RangeInclusive<u16>> },
-    Replica { of: usize },
-}
-
-impl Plan {
-    fn new(part: Part) -> Self {
-        let (data, bus) = (FreePort::reserve(), FreePort::reserve());
-        let (data_port, bus_port) = (data.number(), bus.number());
-        Self { id: new_id(), part, data_port, bus_port, ports: Mutex::new(Some((data, bus))) }
-    }
-
-    /// The number of its first primary.
-    fn shard(&self, index: usize) -> usize {
-        match self.part {
-            Part::Primary { .. } => index,
-            Part::Replica { of } => of,
-        }
-    }
-
-    fn take_ports(&self) -> (FreePort, FreePort) {
-        self.ports.lock().take().expect("a node is started once")
-    }
-}
-
-/// The slots cut into `count` runs of nearly the same length.
-fn shares(count: usize) -> Vec<RangeInclusive<u16>> {
-    let count = u16::try_from(count).expect("there are more ports than primaries").into();
-    let start = |share: u32| u16::try_from(u32::from(slot::COUNT) * share / count).expect("no more than all slots");
-    (0..count).map(|share| start(share)..=start(share + 1) - 1).collect()
-}
-
-/// 40 hexadecimal digits that no other node has, on this machine and in this life.
-fn new_id() -> String {
-    let random = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}{:08x}", random(), random(), random() >> 32)
-}
-
-/// The cluster as node `own` would have written it down before it was restarted.
-fn nodes_file(plans: &[Plan], own: usize) -> String {
-    let lines = plans.iter().enumerate().map(|(index, plan)| {
-        let myself = if index == own { "myself," } else { "" };
-        let (role, epoch, slots) = match &plan.part {
-            // An epoch each, as they would have after they had met.
-            Part::Primary { slots } => ("master -".to_owned(), index + 1, slots.as_ref()),
-            Part::Replica { of } => (format!("slave {}", plans[*of].id), 0, None),
+        let gates = match (&self.network, ports.gates) {
+            (Some(network), Some((data, bus))) => Some(Gates {
+                data: network.gate(data, party, ports.data.addr()).await,
+                bus: network.gate(bus, party, ports.bus.addr()).await,
+            }),
+            (None, _) | (_, None) => None,
         };
-        let slots = slots.map(|slots| format!(" {}-{}", slots.start(), slots.end())).unwrap_or_default();
-        let Plan { id, data_port, bus_port, .. } = plan;
-        format!("{id} 127.0.0.1:{data_port}@{bus_port} {myself}{role} 0 0 {epoch} connected{slots}\n")
-    });
-    let vars = format!("vars currentEpoch {} lastVoteEpoch 0\n", plans.len());
-    lines.chain([vars]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shares_are_all_slots_once() {
-        for count in [1, 3, 7] {
-            let all: Vec<u16> = shares(count).into_iter().flatten().collect();
-            assert!(all.into_iter().eq(0..slot::COUNT));
-        }
+        let redis = builder.port(ports.data).file(NODES_FILE, &plan::nodes_file(plans, index)).start().await;
+        let asking = Mutex::default();
+        Node { redis, id: plan.id.clone(), shard: plan.shard(index), party, gates, _bus: ports.bus, asking }
     }
 
-    #[test]
-    fn the_file_says_who_one_is_and_whom_replicas_follow() {
-        let plans = ClusterBuilder::default().primaries(1).empty_primaries(1).plans();
-        let file = nodes_file(&plans, 2);
-        let lines: Vec<_> = file.lines().collect();
-        assert!(lines[0].ends_with("master - 0 0 1 connected 0-16383"), "{file}");
-        assert!(lines[1].ends_with("master - 0 0 2 connected"), "{file}");
-        assert!(lines[2].contains(&format!("myself,slave {} 0 0 0", plans[0].id)), "{file}");
-        assert_eq!(lines[3], "vars currentEpoch 3 lastVoteEpoch 0");
+    /// Ours first, since of two lines of one name Redis takes the last.
+    fn settings_of(&self, index: usize, plan: &Plan, bus_port: u16, party: Party) -> Vec<(String, String)> {
+        let mut ours: Vec<(&str, String)> = DEFAULTS.map(|(name, value)| (name, value.to_owned())).into();
+        ours.push(("cluster-port", bus_port.to_string()));
+        ours.push(("cluster-announce-port", plan.data_port.to_string()));
+        ours.push(("cluster-announce-bus-port", plan.bus_port.to_string()));
+        if self.network.is_some() {
+            ours.push(("bind-source-addr", party.source().to_string()));
+            // To Redis, only 127.0.0.1 is this machine.
+            ours.push(("protected-mode", "no".to_owned()));
+        }
+        if let Some(name) = self.hostnames.get(index) {
+            ours.push(("cluster-announce-hostname", name.clone()));
+        }
+        let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
+        ours.chain(self.settings.iter().cloned()).collect()
     }
 }

@@ -3,7 +3,7 @@
 //! [`Cluster::start`] gives three primaries with a replica each; [`Cluster::builder`] other shapes. Who is primary of what
 //! is asked of the nodes every time, because tests change it: a node's own word counts, of several that claim a slot the
 //! one with the highest epoch, and a node that is dead or stopped says nothing. Breaking single nodes is in [`Node`],
-//! changing roles in `failover`, moving slots in `reshard`.
+//! changing roles in `failover`, moving slots in `reshard`, cutting the network in `partition`.
 //!
 //! ```no_run
 //! use failsoft_testkit::cluster::{Cluster, slot};
@@ -20,6 +20,8 @@
 mod builder;
 mod failover;
 mod node;
+mod partition;
+mod plan;
 mod reshard;
 pub mod slot;
 mod view;
@@ -32,8 +34,9 @@ pub use node::Node;
 pub use reshard::Move;
 pub use view::{Member, View};
 
+use crate::network::Network;
 use crate::together;
-use crate::wait::{eventually, eventually_some};
+use crate::wait::{eventually_ok, eventually_some};
 
 /// For a cluster to agree: several node timeouts, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -42,6 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
+    network: Option<Network>,
 }
 
 impl Cluster {
@@ -100,21 +104,27 @@ impl Cluster {
     /// # Panics
     /// When that takes long.
     pub async fn wait_ok(&self) {
-        eventually("the cluster to be ok", PATIENCE, || self.is_ok()).await;
+        eventually_ok("the cluster to be ok", PATIENCE, || self.complaint()).await;
     }
 
-    async fn is_ok(&self) -> bool {
+    async fn complaint(&self) -> Result<(), String> {
         let alive: Vec<_> = self.nodes.iter().filter(|node| node.redis.is_alive()).collect();
         let views = together::all(alive.iter().map(|node| node.view())).await;
-        let Some(views) = views.into_iter().collect::<Option<Vec<_>>>() else { return false };
-        if !agree(&views) || views.iter().any(|view| alive.iter().any(|node| !is_well(view, node.id()))) {
-            return false;
+        let views: Vec<View> = views.into_iter().collect::<Option<_>>().ok_or("a node does not answer")?;
+        if !views.windows(2).all(|pair| pair[0].owners() == pair[1].owners()) {
+            return Err("the nodes differ about who owns what".to_owned());
         }
-        let serving = alive
-            .iter()
-            .zip(&views)
-            .map(|(node, view)| async { node.says_ok().await && (view.own().is_primary() || node.is_fed().await) });
-        together::all(serving).await.into_iter().all(|serves| serves)
+        let pairs = views.iter().flat_map(|view| alive.iter().map(move |node| (view, node)));
+        if let Some((view, node)) = pairs.into_iter().find(|(view, node)| !is_well(view, node.id())) {
+            return Err(format!("{} says of {}: {:?}", view.own().address, node.addr(), view.of(node.id())));
+        }
+        let asked = alive.iter().zip(&views).map(|(node, view)| async {
+            match node.says_ok().await && (view.own().is_primary() || node.is_fed().await) {
+                true => Ok(()),
+                false => Err(format!("{} does not serve, or has no copy of its primary", node.addr())),
+            }
+        });
+        together::all(asked).await.into_iter().collect()
     }
 
     async fn look_for_primary_of(&self, slot: u16) -> Option<&Node> {
@@ -128,10 +138,6 @@ impl Cluster {
         let words = self.nodes.iter().map(|node| async move { Some((node, node.view().await?.own().clone())) });
         together::all(words).await.into_iter().flatten().collect()
     }
-}
-
-fn agree(views: &[View]) -> bool {
-    views.windows(2).all(|pair| pair[0].owners() == pair[1].owners())
 }
 
 fn is_well(view: &View, id: &str) -> bool {

@@ -12,6 +12,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult, Value, from_redis_value};
 
 use super::view::View;
+use crate::network::{Gate, Party};
 use crate::port::FreePort;
 use crate::redis::{Redis, connect};
 
@@ -25,8 +26,17 @@ pub struct Node {
     pub(super) id: String,
     /// Which nodes were a primary and its replicas when the cluster started.
     pub(super) shard: usize,
+    pub(super) party: Party,
+    pub(super) gates: Option<Gates>,
     pub(super) _bus: FreePort,
     pub(super) asking: Mutex<Option<MultiplexedConnection>>,
+}
+
+/// What stands before a node whose cluster can be partitioned.
+#[derive(Debug)]
+pub(super) struct Gates {
+    pub(super) data: Gate,
+    pub(super) bus: Gate,
 }
 
 impl Node {
@@ -37,7 +47,7 @@ impl Node {
 
     /// Where it tells others and clients that it is.
     pub fn addr(&self) -> SocketAddr {
-        self.redis.addr()
+        self.gates.as_ref().map_or_else(|| self.redis.addr(), |gates| gates.data.addr())
     }
 
     /// The port of that address.
@@ -47,10 +57,13 @@ impl Node {
 
     /// `redis://` and that address, with the password if there is one.
     pub fn url(&self) -> String {
-        self.redis.url()
+        match self.redis.password() {
+            Some(password) => format!("redis://:{password}@{}", self.addr()),
+            None => format!("redis://{}", self.addr()),
+        }
     }
 
-    /// The server itself: its commands, faults and counts.
+    /// The server itself: its commands, faults and counts. Reached directly, whatever cuts there are.
     pub fn redis(&self) -> &Redis {
         &self.redis
     }
@@ -74,11 +87,19 @@ impl Node {
     /// SIGKILL; on return its ports refuse.
     pub async fn kill(&self) {
         self.redis.kill().await;
+        if let Some(gates) = &self.gates {
+            gates.data.shut().await;
+            gates.bus.shut().await;
+        }
     }
 
     /// Kills it (if it runs) and starts it again: same ports, same identity, what it knew of the cluster.
     pub async fn restart(&self) {
         self.redis.restart().await;
+        if let Some(gates) = &self.gates {
+            gates.data.open().await;
+            gates.bus.open().await;
+        }
     }
 
     /// SIGSTOP: connections are still accepted (by the kernel), and nothing answers.
