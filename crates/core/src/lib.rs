@@ -18,6 +18,7 @@ pub mod request;
 pub mod retry;
 pub mod role;
 pub mod route_table;
+pub mod sentinel;
 pub mod stale;
 pub mod tier;
 pub mod time;
