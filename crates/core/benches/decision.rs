@@ -8,7 +8,7 @@ use failsoft_core::circuit::{Circuit, CircuitSettings, Denial, DenialReason, Gat
 use failsoft_core::outcome::{Failure, MissCause};
 use failsoft_core::plan::{AuthPolicy, Bounds, Intent, Plan};
 use failsoft_core::refusal::Refusal;
-use failsoft_core::request::{Admission, Ending, Grant, Request, Step};
+use failsoft_core::request::{Admission, Barred, Ending, Grant, Manner, Request, Step};
 use failsoft_core::role::Role;
 use failsoft_core::{Outcome, Tier, TierSet, Time};
 
@@ -16,11 +16,11 @@ use failsoft_core::{Outcome, Tier, TierSet, Time};
 struct Door(u64);
 
 impl Admission for Door {
-    fn request_permit(&mut self, _tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial> {
+    fn request_permit(&mut self, _tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
         let gate = Gate::from_bits(black_box(self.0));
         match gate.admits_freely() {
-            Some(permit) => Ok(Grant { node: turn, permit }),
-            None => Err(gate.denies(now).unwrap_or(Denial { reason: DenialReason::Probing, retry_at: now })),
+            Some(permit) => Ok(Grant { node: turn.into(), permit, manner: Manner::Plain }),
+            None => Err(gate.denies(now).unwrap_or(Denial { reason: DenialReason::Probing, retry_at: now }).into()),
         }
     }
 
@@ -81,7 +81,7 @@ fn walk(plan: &Plan, door: &mut Door) -> Ending {
     loop {
         let outcome = match request.poll_step(plan, door, now) {
             Step::End(ending) => return ending,
-            Step::Wait(until) => {
+            Step::Wait(until) | Step::Learn(until) => {
                 now = until;
                 continue;
             }

@@ -77,6 +77,14 @@ pub enum Failure {
     DeadlineSpent,
     /// failsoft is shutting down.
     ShuttingDown,
+    /// No node is known that owns the key.
+    Unowned,
+    /// The owner is cut off from most of the cluster: what it says may be overruled.
+    Minority,
+    /// The cluster, or the sentinels, say that the owner is down.
+    DeclaredDown,
+    /// A node is said to have been promoted and has not said so itself.
+    Unproven,
 }
 
 /// How a request that was sent came to have no answer.
@@ -110,6 +118,10 @@ impl Failure {
             Self::OriginTimeout => "origin_timeout",
             Self::DeadlineSpent => "deadline_spent",
             Self::ShuttingDown => "shutting_down",
+            Self::Unowned => "unowned",
+            Self::Minority => "minority",
+            Self::DeclaredDown => "declared_down",
+            Self::Unproven => "unproven",
         }
     }
 
@@ -133,7 +145,11 @@ impl Failure {
             | Self::QueueFull
             | Self::Shed
             | Self::DeadlineSpent
-            | Self::ShuttingDown => Evidence::Abandoned,
+            | Self::ShuttingDown
+            | Self::Unowned
+            | Self::Minority
+            | Self::DeclaredDown
+            | Self::Unproven => Evidence::Abandoned,
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum LocalPlace {
 pub struct Plan {
     /// The tiers that may be asked.
     pub tiers: TierSet,
+    /// The tier that is asked before those above it, if it is one of them.
+    pub preferred: Option<Tier>,
     /// When local memory is asked, if it is one of them.
     pub local: LocalPlace,
     /// What the request wants.
@@ -95,6 +97,7 @@ impl Plan {
     pub fn new(role: Role, intent: Intent, available: TierSet, bounds: Bounds) -> Self {
         Self {
             tiers: Self::tiers(role, intent, available),
+            preferred: None,
             local: LocalPlace::Behind,
             intent,
             attempts: bounds.attempts.max(1),
@@ -112,6 +115,13 @@ impl Plan {
     pub fn with_local_in_front(self) -> Self {
         let may_be = self.intent == Intent::Read && self.tiers.contains(Tier::Local);
         Self { local: if may_be { LocalPlace::InFront } else { LocalPlace::Behind }, ..self }
+    }
+
+    /// This plan with the replicas asked before the primary, if it is a read that they may answer at all.
+    #[must_use]
+    pub fn with_replica_first(self) -> Self {
+        let may_be = self.intent == Intent::Read && self.tiers.contains(Tier::Replica);
+        Self { preferred: may_be.then_some(Tier::Replica), ..self }
     }
 
     fn tiers(role: Role, intent: Intent, available: TierSet) -> TierSet {

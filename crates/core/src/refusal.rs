@@ -21,8 +21,10 @@ pub enum Refusal {
     Busy,
     /// `MASTERDOWN`: a replica without its primary that may not serve stale data.
     MasterDown,
-    /// `CLUSTERDOWN`: the slot is not served.
+    /// `CLUSTERDOWN The cluster is down`: this node sees no majority, or the cluster insists on serving every slot.
     ClusterDown,
+    /// `CLUSTERDOWN Hash slot not served`: nobody owns the slot; the node serves others.
+    SlotUnserved,
     /// `MOVED`: another node owns the slot.
     Moved,
     /// `ASK`: another node is taking the slot over.
@@ -83,11 +85,12 @@ pub enum Recourse {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Loading,
         Self::Busy,
         Self::MasterDown,
         Self::ClusterDown,
+        Self::SlotUnserved,
         Self::Moved,
         Self::Ask,
         Self::TryAgain,
@@ -113,6 +116,7 @@ impl Refusal {
             b"LOADING" => Self::Loading,
             b"BUSY" => Self::Busy,
             b"MASTERDOWN" => Self::MasterDown,
+            b"CLUSTERDOWN" if text.starts_with(b"CLUSTERDOWN Hash slot not served") => Self::SlotUnserved,
             b"CLUSTERDOWN" => Self::ClusterDown,
             b"MOVED" => Self::Moved,
             b"ASK" => Self::Ask,
@@ -150,6 +154,7 @@ impl Refusal {
             Self::Busy => "busy",
             Self::MasterDown => "masterdown",
             Self::ClusterDown => "clusterdown",
+            Self::SlotUnserved => "slot_unserved",
             Self::Moved => "moved",
             Self::Ask => "ask",
             Self::TryAgain => "tryagain",
@@ -177,7 +182,8 @@ impl Refusal {
         match self {
             Self::Loading | Self::Busy | Self::MasterDown | Self::ClusterDown | Self::MaxClients => Health::Sick,
             Self::NoAuth | Self::WrongPass => Health::Misconfigured,
-            Self::Moved
+            Self::SlotUnserved
+            | Self::Moved
             | Self::Ask
             | Self::TryAgain
             | Self::CrossSlot
@@ -205,11 +211,21 @@ impl Refusal {
         }
     }
 
+    /// Whether it says who is to be asked instead.
+    pub const fn is_redirection(self) -> bool {
+        matches!(self, Self::Moved | Self::Ask)
+    }
+
     /// What a refused read on a route that fails open may do next.
     pub const fn recourse(self) -> Recourse {
         match self {
-            Self::Loading | Self::Busy | Self::MasterDown | Self::ClusterDown | Self::MaxClients => Recourse::NextTier,
-            // Redirections mean something only to a slot map; where there is none the node cannot answer.
+            Self::Loading
+            | Self::Busy
+            | Self::MasterDown
+            | Self::ClusterDown
+            | Self::SlotUnserved
+            | Self::MaxClients => Recourse::NextTier,
+            // One that cannot be followed, because there is no slot map or it names nobody: the node cannot answer.
             Self::Moved | Self::Ask => Recourse::NextTier,
             Self::TryAgain => Recourse::Repeat,
             Self::NoAuth | Self::WrongPass => Recourse::AsAuthPolicySays,

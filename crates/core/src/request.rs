@@ -10,21 +10,32 @@
 //! * A local copy beyond its time to live is looked at only after the origin could not answer, so that a healthy
 //!   origin is never hidden by old values and an overloaded one never costs an answer.
 //!
+//! A primary that says who owns the key instead is left for that node at once, a few times at most and never for one that
+//! has sent the request away already. Where it names nobody who is known, the map of the deployment is learned anew,
+//! once, and decides. An error reply means that nothing was done, so that this holds for writes too.
+//!
 //! The machine is a few dozen bytes, never allocates, and knows neither values nor connections: the engine carries
 //! out the steps and keeps what came back.
 
+mod detour;
 mod exchange;
 
+use self::detour::Detour;
 pub use self::exchange::{
-    Admission, Apology, Ask, Ending, Grant, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, RETRY_AFTER_MIN, Step,
+    Admission, Apology, Ask, Astray, Barred, Ending, Grant, Manner, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX,
+    RETRY_AFTER_MIN, Step,
 };
 use crate::circuit::DenialReason;
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
 use crate::plan::{AuthPolicy, Intent, LocalPlace, Plan, Voice};
-use crate::refusal::{Health, Recourse};
+use crate::refusal::{Health, Recourse, Refusal};
 use crate::retry::RetryPolicy;
 use crate::stale::Acceptance;
 use crate::{Tier, TierSet, Time};
+
+/// How often one request follows a redirection. A key whose slot moves takes one or two; more is a cluster that does not
+/// know itself.
+pub const MOST_HOPS: u8 = 5;
 
 /// The machine. Poll it with [`poll_step`](Self::poll_step), feed it with [`handle_outcome`](Self::handle_outcome).
 #[derive(Clone, Copy, Debug)]
@@ -33,23 +44,25 @@ pub struct Request {
     state: State,
     front: Front,
     asked: TierSet,
-    rescued: bool,
     absent: Option<Tier>,
+    detour: Detour,
     retry_at: Time,
     trail: [Option<Outcome>; Tier::ALL.len()],
 }
 
-/// The look for a coherent copy before anybody is asked.
+/// How far looking in local memory has got: before anybody is asked, and when all have failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Front {
-    /// It is to be done.
+    /// A coherent copy is to be looked for.
     Due,
-    /// It is being done.
+    /// It is being looked for.
     Looking,
     /// It has brought the answer.
     Hit,
-    /// It has been done, or the plan has none.
+    /// That has been done, or the plan has none in front.
     Over,
+    /// A copy of any age that may be served has been looked for too.
+    Rescued,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +71,12 @@ enum State {
     Choosing,
     /// A tier is to be asked again, not before a moment.
     Pausing { tier: Tier, turn: u8, until: Time },
+    /// The node that the primary has named instead of itself is to be asked.
+    Redirected { turn: u8, grant: Grant },
+    /// The map is to be learned before the primary is asked again.
+    Learning { turn: u8 },
+    /// That has been asked for.
+    AwaitingMap { turn: u8 },
     /// A tier has been asked for the `turn`-th time.
     Asking { tier: Tier, turn: u8 },
     /// Over.
@@ -75,8 +94,8 @@ impl Request {
                 LocalPlace::Behind => Front::Over,
             },
             asked: TierSet::EMPTY,
-            rescued: false,
             absent: None,
+            detour: Detour::default(),
             retry_at: Time::NEVER,
             trail: [None; Tier::ALL.len()],
         }
@@ -134,6 +153,16 @@ impl Request {
                         return step;
                     }
                 }
+                State::Redirected { turn, grant } => return self.ask(plan, Tier::Primary, turn, grant, now),
+                State::Learning { turn } => {
+                    self.state = State::AwaitingMap { turn };
+                    return Step::Learn(self.deadline.min(now + plan.timeout(Tier::Primary)));
+                }
+                State::AwaitingMap { turn } => {
+                    if let Some(step) = self.approach(plan, admission, Tier::Primary, turn, now) {
+                        return step;
+                    }
+                }
                 State::Asking { tier, .. } => return polled_too_early(tier),
                 State::Ended(ending) => return Step::End(ending),
             }
@@ -160,7 +189,10 @@ impl Request {
         match outcome {
             Outcome::Hit => self.end(Ending::Value(tier)),
             Outcome::Miss(cause) => self.handle_miss(plan, tier, cause),
+            Outcome::Refused(refusal)
+                if is_sent_elsewhere(plan, tier, refusal) && self.is_redirected(admission, turn, now) => {}
             Outcome::Refused(refusal) => match (plan.intent, refusal.recourse()) {
+                (Intent::Write, Recourse::Repeat) => self.repeat_or_leave(plan, admission, tier, turn, now, dice),
                 (Intent::Write, _) | (Intent::Read, Recourse::PassOn) => self.end(self.refused_ending(plan, tier, now)),
                 (Intent::Read, Recourse::NextTier) => self.another_node_or_leave(plan, admission, tier, turn, now),
                 (Intent::Read, Recourse::Repeat) => self.repeat_or_leave(plan, admission, tier, turn, now, dice),
@@ -187,6 +219,30 @@ impl Request {
         }
     }
 
+    /// Whether the request goes on where it has been sent, or once it is known who owns the key.
+    fn is_redirected(&mut self, admission: &mut impl Admission, turn: u8, now: Time) -> bool {
+        if now >= self.deadline || self.detour.hops() >= MOST_HOPS {
+            return false;
+        }
+        match admission.request_redirected(now) {
+            Ok(grant) => {
+                self.detour.handle_hop();
+                self.state = State::Redirected { turn, grant };
+                return true;
+            }
+            Err(Astray::Nowhere) => return false,
+            Err(Astray::Unknown) if !self.detour.has_learned() => {
+                self.detour.handle_learned();
+                self.state = State::Learning { turn };
+                return true;
+            }
+            Err(Astray::Barred(barred)) => self.retry_at = self.retry_at.min(barred.retry_at),
+            Err(Astray::Unknown | Astray::Refused) => {}
+        }
+        self.detour.handle_astray();
+        false
+    }
+
     fn look_in_front(&mut self) -> Step {
         self.front = Front::Looking;
         self.state = State::Asking { tier: Tier::Local, turn: 0 };
@@ -208,8 +264,10 @@ impl Request {
 
     /// The tier to ask next, by what has been learned so far.
     fn next_tier(&self, plan: &Plan) -> Option<Tier> {
-        plan.tiers
-            .iter()
+        let preferred = plan.preferred.filter(|tier| plan.tiers.contains(*tier));
+        preferred
+            .into_iter()
+            .chain(plan.tiers.iter())
             .find(|tier| !self.asked.contains(*tier) && self.is_of_use(*tier))
             .or_else(|| self.rescue(plan))
     }
@@ -226,7 +284,7 @@ impl Request {
 
     /// What is left when every tier has been asked: an old copy, then the default.
     fn rescue(&self, plan: &Plan) -> Option<Tier> {
-        if plan.tiers.contains(Tier::Local) && !self.rescued {
+        if plan.tiers.contains(Tier::Local) && self.front != Front::Rescued {
             Some(Tier::Local)
         } else if plan.tiers.contains(Tier::Default) && !self.asked.contains(Tier::Default) {
             Some(Tier::Default)
@@ -267,7 +325,7 @@ impl Request {
         if first && plan.tiers.contains(Tier::Origin) {
             return Step::Look(Acceptance::Fresh);
         }
-        self.rescued = true;
+        self.front = Front::Rescued;
         Step::Look(Acceptance::StaleUpTo(plan.max_stale))
     }
 
@@ -277,17 +335,18 @@ impl Request {
             return None;
         }
         match admission.request_permit(tier, turn, now) {
-            Ok(grant) => {
-                self.state = State::Asking { tier, turn };
-                let by = self.deadline.min(now + plan.timeout(tier));
-                Some(Step::Ask(Ask { tier, grant, by }))
-            }
-            Err(denial) => {
-                self.retry_at = self.retry_at.min(denial.retry_at);
-                self.note_unasked(tier, denial.reason.into());
+            Ok(grant) => Some(self.ask(plan, tier, turn, grant, now)),
+            Err(barred) => {
+                self.retry_at = self.retry_at.min(barred.retry_at);
+                self.note_unasked(tier, barred.because);
                 None
             }
         }
+    }
+
+    fn ask(&mut self, plan: &Plan, tier: Tier, turn: u8, grant: Grant, now: Time) -> Step {
+        self.state = State::Asking { tier, turn };
+        Step::Ask(Ask { tier, grant, by: self.deadline.min(now + plan.timeout(tier)) })
     }
 
     /// Absent from where it is made means absent; absent from a node means so only where nothing makes it.
@@ -355,6 +414,9 @@ impl Request {
         let Some(Outcome::Refused(refusal)) = self.trail[tier.index()] else {
             return self.apologise(plan, now);
         };
+        if refusal.is_redirection() && self.detour.is_begun() {
+            return self.apologise(plan, now);
+        }
         match (refusal.recourse(), plan.voice) {
             (Recourse::PassOn, _) | (_, Voice::Redis) => Ending::PassOn(tier),
             (Recourse::NextTier | Recourse::Repeat | Recourse::AsAuthPolicySays, Voice::Failsoft) => {
@@ -394,6 +456,13 @@ impl Request {
     fn end(&mut self, ending: Ending) {
         self.state = State::Ended(ending);
     }
+}
+
+/// Whether what the primary said means that somebody else is to be asked. A redirection to a replica's owner is not
+/// followed: the next replica may know better, and the primary has been asked.
+fn is_sent_elsewhere(plan: &Plan, tier: Tier, refusal: Refusal) -> bool {
+    let is_demoted = refusal == Refusal::ReadOnly && plan.intent == Intent::Write;
+    tier == Tier::Primary && (refusal.is_redirection() || is_demoted)
 }
 
 fn could_not_answer(outcome: Outcome) -> bool {

@@ -14,7 +14,7 @@ use failsoft_core::circuit::{Circuit, CircuitSettings, Denial, DenialReason, Gat
 use failsoft_core::outcome::{Failure, MissCause, Silence};
 use failsoft_core::plan::{AuthPolicy, Bounds, Intent, Plan};
 use failsoft_core::refusal::Refusal;
-use failsoft_core::request::{Admission, Ending, Grant, Request, Step};
+use failsoft_core::request::{Admission, Barred, Ending, Grant, Manner, Request, Step};
 use failsoft_core::role::Role;
 use failsoft_core::{Outcome, Tier, TierSet, Time};
 
@@ -115,11 +115,11 @@ struct Doors {
 }
 
 impl Admission for Doors {
-    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial> {
+    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
         let gate = Gate::from_bits(black_box(self.gates[tier.index()]));
         match gate.admits_freely() {
-            Some(permit) => Ok(Grant { node: turn, permit }),
-            None => Err(gate.denies(now).unwrap_or(Denial { reason: DenialReason::Probing, retry_at: now })),
+            Some(permit) => Ok(Grant { node: turn.into(), permit, manner: Manner::Plain }),
+            None => Err(gate.denies(now).unwrap_or(Denial { reason: DenialReason::Probing, retry_at: now }).into()),
         }
     }
 
@@ -148,7 +148,7 @@ fn walk(plan: &Plan, doors: &mut Doors) -> (Ending, u8) {
     loop {
         let outcome = match request.poll_step(plan, doors, now) {
             Step::End(ending) => return (ending, questions),
-            Step::Wait(until) => {
+            Step::Wait(until) | Step::Learn(until) => {
                 now = until;
                 continue;
             }

@@ -28,9 +28,9 @@ const VALUE: &[u8] = b"$64\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 struct Doors(Gate);
 
 impl Admission for Doors {
-    fn request_permit(&mut self, _tier: Tier, _turn: u8, _now: Time) -> Result<Grant, Denial> {
+    fn request_permit(&mut self, _tier: Tier, _turn: u8, _now: Time) -> Result<Grant, Barred> {
         let permit = self.0.admits_freely().expect("a closed circuit");
-        Ok(Grant { node: 0, permit })
+        Ok(Grant { node: 0, permit, manner: Manner::Plain })
     }
 
     fn request_repeat(&mut self, _now: Time) -> bool {

@@ -17,6 +17,7 @@ use failsoft::job::{Job, Matter};
 use failsoft::node::Lane;
 use failsoft::route::Way;
 use failsoft::settings;
+use failsoft::topology::Place;
 use failsoft::verb::Verb;
 use failsoft_core::Tier;
 use failsoft_core::request::Ending;
@@ -65,7 +66,7 @@ async fn measure(name: &str, fault: Fault) {
     let engine = Arc::new(Engine::new(settings, 1).expect("an engine"));
     engine.start_worker(0);
     read_all(&engine, KEYS).await;
-    let opened_before = engine.world().0.primary().health().transitions().1;
+    let opened_before = engine.world().0.views().redis.nodes()[0].health().transitions().1;
 
     let broken = Instant::now();
     match fault {
@@ -86,9 +87,9 @@ async fn measure(name: &str, fault: Fault) {
 
 async fn watch_circuit(engine: Arc<Engine>, before: u64) -> Instant {
     let world = engine.world().0;
-    while world.primary().health().transitions().1 == before {
+    while world.views().redis.nodes()[0].health().transitions().1 == before {
         tokio::select! {
-            () = world.primary().health().changed() => {}
+            () = world.views().redis.nodes()[0].health().changed() => {}
             () = tokio::time::sleep(Duration::from_millis(1)) => {}
         }
     }
@@ -123,6 +124,7 @@ async fn read(engine: &Engine, key: usize) -> Sample {
         way: Way::Through,
         verb: Some(Verb::Get),
         key: end - key.len() as u32..end,
+        place: Place::Anywhere,
         protocol: Protocol::Resp2,
         stand_in: None,
     };

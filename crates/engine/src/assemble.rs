@@ -14,16 +14,17 @@ use failsoft_core::role::Role;
 use failsoft_core::route_table::RouteTable;
 use failsoft_core::{Tier, TierSet, pattern};
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::node::{Credentials, Node, NodeOptions};
 use crate::origin::{self, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::route::{Route, Source};
-use crate::settings::{self, AuthFailure, Deployment, Fetch, LocalMode, ReadFrom, Security, Settings, ThisProcess};
+use crate::settings::{self, AuthFailure, Fetch, LocalMode, ReadFrom, Settings};
 use crate::telemetry::route::RouteStats;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
-use crate::tls::{ClientTls, TlsError};
+use crate::tls::TlsError;
+use crate::topology::{Deployment, Place, Rank};
 use crate::tracking::Tracking;
 use crate::world::{Parts, World};
 use crate::write_back::WriteBack;
@@ -34,6 +35,10 @@ pub const PLAIN: &str = "(plain)";
 const STATEMENT_SLACK: Duration = Duration::from_millis(500);
 /// How long a connection to an origin may take, at least.
 const ORIGIN_CONNECT: Duration = Duration::from_secs(1);
+
+mod deployment;
+
+use self::deployment::{Old, deployment};
 
 /// Why settings that are sound in themselves cannot be carried out.
 #[derive(Debug, Error)]
@@ -69,35 +74,44 @@ pub(crate) struct Before<'b> {
 }
 
 /// What does not come from settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ground {
     pub(crate) clock: Clock,
     pub(crate) workers: usize,
+    /// Who is told when something has become known of a deployment.
+    pub(crate) news: Arc<watch::Sender<u64>>,
 }
 
 /// Makes the world of `settings`, carrying over what has not changed.
 pub(crate) fn assemble(
     settings: &Settings,
-    ground: Ground,
+    ground: &Ground,
     before: Option<&Before<'_>>,
 ) -> Result<World, AssembleError> {
-    let primary = ready_to_carry_out(settings)?;
     let origins = origins(settings, ground, before)?;
-    let redis = settings.redis();
-    let circuit = circuit(settings.breaker());
-    let tls = tls(redis, before)?;
-    let node = |tier, address| self::node(tier, node_options(redis, address, tls.as_ref()), &circuit, ground, before);
+    let old = before.map(|old| Old {
+        redis: old.settings.redis(),
+        breaker: old.settings.breaker(),
+        deployment: old.world.deployment(),
+    });
+    let deployment = self::deployment(settings.redis(), settings.breaker(), Rank::First, ground, old)?;
+    let old = before.and_then(|old| {
+        let (redis, deployment) = old.settings.regional().zip(old.world.regional())?;
+        Some(Old { redis, breaker: old.settings.breaker(), deployment })
+    });
+    let regional = settings.regional();
+    let regional =
+        regional.map(|redis| self::deployment(redis, settings.breaker(), Rank::Regional, ground, old)).transpose()?;
     let listed = settings
         .routes()
         .iter()
         .map(|route| Ok((route.pattern().clone(), self::route(settings, route, &origins, before)?)))
         .collect::<Result<Vec<_>, AssembleError>>()?;
-    let (primary, local) = (node(Tier::Primary, primary), local(settings, before));
+    let local = local(settings, before);
     Ok(World::new(Parts {
-        tracking: tracking(&listed, &primary, &local, ground, before),
-        tls: tls.clone(),
-        replicas: redis.replicas().iter().map(|address| node(Tier::Replica, address)).collect(),
-        primary,
+        tracking: tracking(&listed, &deployment, &local, ground, before),
+        deployment,
+        regional,
         local,
         write_back: write_back(settings, before),
         origins,
@@ -105,21 +119,6 @@ pub(crate) fn assemble(
         plain: plain(settings, before),
         rules: settings.rules().clone(),
     }))
-}
-
-/// The primary, if everything in `settings` can be carried out.
-fn ready_to_carry_out(settings: &Settings) -> Result<&settings::NodeAddress, AssembleError> {
-    if settings.regional().is_some() {
-        return Err(AssembleError::NotYet("[regional]"));
-    }
-    if settings.routes().iter().any(|route| route.read_from() == ReadFrom::Replica) {
-        return Err(AssembleError::NotYet("read_from = \"replica\""));
-    }
-    match settings.redis().deployment() {
-        Deployment::Standalone { primary, .. } => Ok(primary),
-        Deployment::Sentinel { .. } => Err(AssembleError::NotYet("topology = \"sentinel\"")),
-        Deployment::Cluster { .. } => Err(AssembleError::NotYet("topology = \"cluster\"")),
-    }
 }
 
 /// The statement or path of a route, compiled for its origin. What `check` and the engine both call.
@@ -134,49 +133,6 @@ fn parameter_kind(parameter: &pattern::Parameter) -> ParameterKind {
     match parameter.kind() {
         pattern::ParameterKind::Int => ParameterKind::Int,
         pattern::ParameterKind::Text | pattern::ParameterKind::Path => ParameterKind::Text,
-    }
-}
-
-fn node(
-    tier: Tier,
-    options: NodeOptions,
-    circuit: &CircuitSettings,
-    ground: Ground,
-    before: Option<&Before<'_>>,
-) -> Arc<Node> {
-    let same = |node: &&Arc<Node>| node.tier() == tier && *node.options() == options && node.circuit() == circuit;
-    match before.and_then(|before| before.world.nodes().find(same)) {
-        Some(node) => node.clone(),
-        None => Arc::new(Node::new(tier, options, circuit.clone(), ground.clock, ground.workers)),
-    }
-}
-
-/// What has been read is kept while it is made from the same files: whoever reads them again tells it so.
-fn tls(redis: &settings::Redis, before: Option<&Before<'_>>) -> Result<Option<Arc<ClientTls>>, AssembleError> {
-    let Some(files) = redis.tls() else { return Ok(None) };
-    match before.and_then(|before| before.world.tls()).filter(|tls| tls.files() == files) {
-        Some(tls) => Ok(Some(tls.clone())),
-        None => Ok(Some(Arc::new(ClientTls::load(files.clone(), &ThisProcess)?))),
-    }
-}
-
-fn node_options(redis: &settings::Redis, address: &settings::NodeAddress, tls: Option<&Arc<ClientTls>>) -> NodeOptions {
-    NodeOptions {
-        address: address.clone(),
-        tls: tls.filter(|_| address.security() == Security::Tls).cloned(),
-        credentials: Credentials {
-            username: redis.username().map(str::to_owned),
-            password: redis.password().map(|password| password.expose().to_owned()),
-        },
-        database: redis.database(),
-        connect_timeout: redis.connect_timeout(),
-        timeout: redis.timeout(),
-        connections: redis.connections(),
-        max_pending: redis.max_pending(),
-        max_dedicated: redis.max_dedicated(),
-        max_value: bytes(redis.max_value()),
-        probe_interval: redis.probe_interval(),
-        probe_key: redis.probe_key().to_owned(),
     }
 }
 
@@ -204,13 +160,15 @@ fn local(settings: &Settings, before: Option<&Before<'_>>) -> Arc<Local> {
 
 fn tracking(
     listed: &[(pattern::KeyPattern, Route)],
-    primary: &Arc<Node>,
+    deployment: &Deployment,
     local: &Arc<Local>,
-    ground: Ground,
+    ground: &Ground,
     before: Option<&Before<'_>>,
 ) -> Option<Arc<Tracking>> {
     let in_front = listed.iter().filter(|(_, route)| route.through.local == LocalPlace::InFront);
     let prefixes = in_front.map(|(pattern, _)| pattern.prefix());
+    let view = deployment.view();
+    let primary = view.primary(Place::Anywhere)?;
     Tracking::of(primary, local, prefixes, ground.clock, before.and_then(|before| before.world.tracking()))
 }
 
@@ -223,7 +181,7 @@ fn write_back(settings: &Settings, before: Option<&Before<'_>>) -> Arc<WriteBack
 
 fn origins(
     settings: &Settings,
-    ground: Ground,
+    ground: &Ground,
     before: Option<&Before<'_>>,
 ) -> Result<Vec<Arc<OriginTier>>, AssembleError> {
     settings
@@ -242,7 +200,7 @@ fn carried_over(written: &settings::Origin, before: Option<&Before<'_>>) -> Opti
     before.world.origins().iter().find(|origin| origin.name() == written.name()).cloned()
 }
 
-fn origin(written: &settings::Origin, ground: Ground) -> Result<Arc<OriginTier>, AssembleError> {
+fn origin(written: &settings::Origin, ground: &Ground) -> Result<Arc<OriginTier>, AssembleError> {
     let options = OriginOptions {
         max_connections: written.max_concurrency(),
         connect_timeout: written.timeout().max(ORIGIN_CONNECT),
@@ -282,7 +240,7 @@ fn route(
     };
     let role = written.role();
     let tiers = written.tiers();
-    let through = Plan::new(role, Intent::Read, tiers, bounds);
+    let through = reading_from(written.read_from(), Plan::new(role, Intent::Read, tiers, bounds));
     let nodes = tiers.without(Tier::Local).without(Tier::Origin).without(Tier::Default);
     Ok(Route {
         name: written.name().clone(),
@@ -291,7 +249,7 @@ fn route(
             LocalMode::Front => through.with_local_in_front(),
             LocalMode::Fallback => through,
         },
-        nodes: Plan::new(role, Intent::Read, nodes, bounds),
+        nodes: reading_from(written.read_from(), Plan::new(role, Intent::Read, nodes, bounds)),
         write: Plan::new(role, Intent::Write, tiers, bounds),
         script: Plan { voice: Voice::Redis, ..Plan::new(role, Intent::Write, tiers, bounds) },
         source,
@@ -301,6 +259,13 @@ fn route(
         negative_ttl: written.negative_ttl(),
         stats: stats(written.name(), before),
     })
+}
+
+fn reading_from(read_from: ReadFrom, plan: Plan) -> Plan {
+    match read_from {
+        ReadFrom::Primary => plan,
+        ReadFrom::Replica => plan.with_replica_first(),
+    }
 }
 
 fn source(

@@ -9,6 +9,7 @@
 use failsoft_resp::commands::{self, Access, Arguments, Class, Spec};
 
 use crate::route::Way;
+use crate::topology::{Place, View};
 use crate::verb::{ManyVerb, Verb};
 use crate::world::{RouteId, World};
 
@@ -23,6 +24,8 @@ pub enum Course {
         class: Class,
         /// Whose copies it makes void.
         voids: Voids,
+        /// Where it belongs.
+        place: Place,
     },
     /// It is not judged: asked of the primary, once, as a write.
     Unjudged(Unjudged),
@@ -34,6 +37,8 @@ pub enum Course {
         route: RouteId,
         /// How it is taken apart.
         verb: ManyVerb,
+        /// Where it belongs.
+        place: Place,
     },
     /// Anything else: asked of the primary, once.
     Change {
@@ -43,6 +48,8 @@ pub enum Course {
         voids: Voids,
         /// Which of the route's plans it follows.
         way: Way,
+        /// Where it belongs.
+        place: Place,
     },
 }
 
@@ -57,6 +64,8 @@ pub struct Read {
     pub verb: Option<Verb>,
     /// Which argument is its key, if it has just one.
     pub key: Option<usize>,
+    /// Where it belongs.
+    pub place: Place,
 }
 
 /// Why a command is left for Redis to judge.
@@ -79,8 +88,8 @@ pub enum Voids {
     Everything,
 }
 
-/// What is to become of `command` in `world`.
-pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
+/// What is to become of `command` in `world`, as far as `view` shows.
+pub fn classify<A: Arguments + ?Sized>(world: &World, view: &View, command: &A) -> Course {
     let name = command.at(0).unwrap_or_default();
     let Some(spec) = commands::lookup(name, command.at(1)) else {
         return match commands::lookup(name, None) {
@@ -104,36 +113,50 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, command: &A) -> Course {
                 "client|kill" | "client|list" | "client|unblock" | "script|kill" | "function|kill"
             ) =>
         {
-            Course::Dedicated { class, voids: Voids::Nothing }
+            Course::Dedicated { class, voids: Voids::Nothing, place: Place::Anywhere }
         }
-        Class::Read => read(world, spec, command),
-        Class::Write | Class::Publish => change(world, spec, command, Way::Write),
-        Class::Script => change(world, spec, command, Way::Script),
-        Class::Server => Course::Change { route: RouteId::PLAIN, voids: voids_of_server(spec), way: Way::Write },
+        Class::Read => read(world, view, spec, command),
+        Class::Write | Class::Publish => change(world, view, spec, command, Way::Write),
+        Class::Script => change(world, view, spec, command, Way::Script),
+        Class::Server => {
+            let (route, place) = (RouteId::PLAIN, place(view, spec, command));
+            Course::Change { route, voids: voids_of_server(spec), way: Way::Write, place }
+        }
         class @ (Class::Transaction | Class::PubSub | Class::Blocking | Class::Monitor) => {
-            Course::Dedicated { class, voids: touches(world, spec, command).1 }
+            Course::Dedicated { class, voids: touches(world, spec, command).1, place: place(view, spec, command) }
         }
     }
 }
 
-fn read<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> Course {
+/// Where a command belongs: where its first key does.
+fn place<A: Arguments + ?Sized>(view: &View, spec: &Spec, command: &A) -> Place {
+    if !view.is_sharded() {
+        return Place::Anywhere;
+    }
+    let first = commands::keys(spec, command).next().and_then(|position| command.at(position.index));
+    first.map_or(Place::Anywhere, |key| view.place_of(key))
+}
+
+fn read<A: Arguments + ?Sized>(world: &World, view: &View, spec: &Spec, command: &A) -> Course {
     let mut keys = commands::keys(spec, command);
     let (Some(first), second) = (keys.next(), keys.next()) else {
-        return Course::Read(of_nodes(RouteId::PLAIN, None));
+        return Course::Read(of_nodes(RouteId::PLAIN, None, Place::Anywhere));
     };
+    let key = command.at(first.index).unwrap_or_default();
+    let place = view.place_of(key);
     if second.is_some() || many_verb(command).is_some() {
-        return read_many(world, spec, command);
+        return read_many(world, place, spec, command);
     }
-    let route = world.route_of(command.at(first.index).unwrap_or_default());
+    let route = world.route_of(key);
     let verb = world.route(route).reads_through().then(|| verb(command)).flatten();
     match verb {
-        Some(_) => Course::Read(Read { route, way: Way::Through, verb, key: Some(first.index) }),
-        None => Course::Read(of_nodes(route, Some(first.index))),
+        Some(_) => Course::Read(Read { route, way: Way::Through, verb, key: Some(first.index), place }),
+        None => Course::Read(of_nodes(route, Some(first.index), place)),
     }
 }
 
-fn of_nodes(route: RouteId, key: Option<usize>) -> Read {
-    Read { route, way: Way::Nodes, verb: None, key }
+fn of_nodes(route: RouteId, key: Option<usize>, place: Place) -> Read {
+    Read { route, way: Way::Nodes, verb: None, key, place }
 }
 
 fn verb<A: Arguments + ?Sized>(command: &A) -> Option<Verb> {
@@ -146,23 +169,23 @@ fn many_verb<A: Arguments + ?Sized>(command: &A) -> Option<ManyVerb> {
 }
 
 /// A read of several keys is taken apart only if one of them may be answered by something else than Redis.
-fn read_many<A: Arguments + ?Sized>(world: &World, spec: &Spec, command: &A) -> Course {
+fn read_many<A: Arguments + ?Sized>(world: &World, place: Place, spec: &Spec, command: &A) -> Course {
     let routed = commands::keys(spec, command).find_map(|position| {
         let route = world.route_of(command.at(position.index)?);
         world.route(route).reads_through().then_some(route)
     });
     let Some(route) = routed else {
-        return Course::Read(of_nodes(RouteId::PLAIN, None));
+        return Course::Read(of_nodes(RouteId::PLAIN, None, place));
     };
     match many_verb(command) {
-        Some(verb) => Course::ReadMany { route, verb },
-        None => Course::Read(of_nodes(route, None)),
+        Some(verb) => Course::ReadMany { route, verb, place },
+        None => Course::Read(of_nodes(route, None, place)),
     }
 }
 
-fn change<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A, way: Way) -> Course {
+fn change<A: Arguments + ?Sized>(world: &World, view: &View, spec: &'static Spec, command: &A, way: Way) -> Course {
     let (route, voids) = touches(world, spec, command);
-    Course::Change { route, voids, way }
+    Course::Change { route, voids, way, place: place(view, spec, command) }
 }
 
 /// The route of the first key that has one, and whether copies of keys become void.

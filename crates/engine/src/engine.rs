@@ -8,11 +8,11 @@ use tokio::sync::watch;
 
 use crate::assemble::{AssembleError, Before, Ground, assemble};
 use crate::clock::Clock;
-use crate::node::probe::probe_forever;
-use crate::node::{Lane, Node};
-use crate::runner::Context;
+use crate::context::Context;
+use crate::node::Lane;
 use crate::settings::{Change, Settings, changes};
 use crate::tier::origin::OriginTier;
+use crate::topology::Deployment;
 use crate::tracking::Tracking;
 use crate::world::World;
 
@@ -20,27 +20,21 @@ use crate::world::World;
 pub struct Engine {
     ground: Ground,
     world: ArcSwap<World>,
-    generation: watch::Sender<u64>,
     settings: Mutex<Arc<Settings>>,
 }
 
 impl Engine {
     /// An engine with connections for `workers` threads. Nothing is connected yet, and nothing needs to be there.
     pub fn new(settings: Settings, workers: usize) -> Result<Self, AssembleError> {
-        let ground = Ground { clock: Clock::start(), workers };
-        let world = assemble(&settings, ground, None)?;
-        Ok(Self {
-            ground,
-            world: ArcSwap::from_pointee(world),
-            generation: watch::Sender::new(0),
-            settings: Mutex::new(Arc::new(settings)),
-        })
+        let ground = Ground { clock: Clock::start(), workers, news: Arc::new(watch::Sender::new(0)) };
+        let world = assemble(&settings, &ground, None)?;
+        Ok(Self { ground, world: ArcSwap::from_pointee(world), settings: Mutex::new(Arc::new(settings)) })
     }
 
     /// Begins to watch the nodes, and to be told of writes, on the present runtime.
     pub fn start_probes(&self) {
         let world = self.world.load_full();
-        world.nodes().for_each(watch);
+        world.deployments().for_each(|deployment| deployment.start());
         if let Some(tracking) = world.tracking() {
             tracking.attach(&world);
             tracking.start();
@@ -49,7 +43,7 @@ impl Engine {
 
     /// Begins to connect `worker`'s connections, on the present runtime.
     pub fn start_worker(&self, worker: usize) {
-        self.world.load().nodes().for_each(|node| node.start(worker));
+        self.world.load().views().nodes().for_each(|node| node.start(worker));
     }
 
     /// Takes up new settings, or keeps the old ones whole if that is not possible. Says what has changed.
@@ -63,9 +57,9 @@ impl Engine {
         }
         let old = self.world.load_full();
         let before = Before { settings: &settings, world: &old };
-        let world = Arc::new(assemble(&new, self.ground, Some(&before))?);
-        let is_new = |node: &&Arc<Node>| !old.nodes().any(|known| Arc::ptr_eq(known, node));
-        world.nodes().filter(is_new).for_each(watch);
+        let world = Arc::new(assemble(&new, &self.ground, Some(&before))?);
+        let is_new = |deployment: &&Arc<Deployment>| !old.deployments().any(|known| Arc::ptr_eq(known, deployment));
+        world.deployments().filter(is_new).for_each(|deployment| deployment.start());
         let told = hand_over_tracking(&old, &world);
         self.world.store(world.clone());
         if settings.routes() != new.routes() || settings.origins() != new.origins() {
@@ -77,25 +71,26 @@ impl Engine {
         }
         let is_gone = |origin: &&Arc<OriginTier>| !world.origins().iter().any(|kept| Arc::ptr_eq(kept, origin));
         old.origins().iter().filter(is_gone).for_each(|origin| origin.close());
-        self.generation.send_modify(|generation| *generation += 1);
+        self.ground.news.send_modify(|generation| *generation += 1);
         *settings = Arc::new(new);
         Ok(changes)
     }
 
-    /// The world as it is, and its generation: a number that rises with each reload.
+    /// The world as it is, and its generation: a number that rises with each reload, and when something has become known
+    /// of a deployment.
     pub fn world(&self) -> (Arc<World>, u64) {
         let generation = self.generation();
         (self.world.load_full(), generation)
     }
 
-    /// How often settings have been taken up.
+    /// How often settings, or news of a deployment, have been taken up.
     pub fn generation(&self) -> u64 {
-        *self.generation.borrow()
+        *self.ground.news.borrow()
     }
 
-    /// Tells of each reload.
-    pub fn reloads(&self) -> watch::Receiver<u64> {
-        self.generation.subscribe()
+    /// Tells of each new generation.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.ground.news.subscribe()
     }
 
     /// The settings in force.
@@ -110,13 +105,14 @@ impl Engine {
 
     /// Where a job of `worker` runs, in turn with others of its `lane`.
     pub fn context(&self, worker: usize, lane: Lane) -> Context {
-        Context { world: self.world.load_full(), worker, lane, clock: self.ground.clock }
+        let world = self.world.load_full();
+        Context { views: world.views(), world, worker, lane, clock: self.ground.clock }
     }
 
     /// Closes every connection.
     pub fn close(&self) {
         let world = self.world.load();
-        world.nodes().for_each(|node| node.close());
+        world.deployments().for_each(|deployment| deployment.close());
         world.origins().iter().for_each(|origin| origin.close());
         if let Some(tracking) = world.tracking() {
             tracking.close();
@@ -139,8 +135,4 @@ fn hand_over_tracking<'w>(old: &World, new: &'w Arc<World>) -> Option<&'w Arc<Tr
         before.close();
     }
     after
-}
-
-fn watch(node: &Arc<Node>) {
-    tokio::spawn(probe_forever(Arc::downgrade(node)));
 }

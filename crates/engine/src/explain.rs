@@ -111,14 +111,14 @@ pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -
     let class = spec.map(|spec| commands::class_of(spec, words));
     let subject =
         Subject { words: words.to_vec(), spec, route: RouteId::PLAIN, way: Way::Write, verb: None, key: None };
-    let told = match classify(world, words) {
+    let told = match classify(world, &world.deployment().view(), words) {
         Course::Here => Told::Here,
         Course::Dedicated { .. } => Told::Dedicated,
         Course::Unjudged(Unjudged::Arity(_)) => Told::WrongArity,
         Course::Unjudged(Unjudged::Unknown) => {
             Told::Unknown { nearest: nearest_command(words), walk: walk(world, &subject, conditions, None) }
         }
-        Course::Read(Read { route, way, verb, key }) => {
+        Course::Read(Read { route, way, verb, key, place: _ }) => {
             let subject = Subject { route, way, verb, key: key.map(|index| words[index]), ..subject };
             Told::Walked(walk(world, &subject, conditions, None))
         }
@@ -126,7 +126,7 @@ pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -
             let key = spec.and_then(|spec| first_key_on(world, route, spec, words));
             Told::Walked(walk(world, &Subject { route, key, way, ..subject }, conditions, None))
         }
-        Course::ReadMany { route, verb } => {
+        Course::ReadMany { route, verb, place: _ } => {
             taken_apart(world, &Subject { route, way: Way::Nodes, ..subject }, verb, conditions)
         }
     };

@@ -5,14 +5,15 @@
 //! would say "absent" where nobody knows.
 
 use failsoft_core::outcome::MissCause;
+use failsoft_core::refusal::Refusal;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::reply::{self, Head};
 use tokio::task::JoinSet;
 
+use crate::context::Context;
 use crate::job::{Job, Matter};
 use crate::route::Way;
-use crate::runner::Context;
 use crate::value::Shape;
 use crate::verb::{ManyVerb, Verb};
 use crate::words::Words;
@@ -56,7 +57,7 @@ pub async fn gather(
             Known::Asked(Outcome::Miss(_), reply) if makes_hashes(context, key) => answers[index] = reply,
             Known::Asked(outcome, reply) => {
                 let job = job(context, verb.single(), key, protocol, begun);
-                let job = job.having_asked(&context.world, outcome, reply, context.now());
+                let job = job.having_asked(context, outcome, reply, context.now());
                 spawn(&mut under_way, context, job, index);
             }
             Known::Nothing => spawn(&mut under_way, context, job(context, verb.single(), key, protocol, begun), index),
@@ -79,6 +80,10 @@ fn what_is_known(verb: ManyVerb, keys: usize, asked: Option<(Outcome, &[u8])>) -
                 _ => Known::Answered(element.to_vec()),
             })
             .collect(),
+        // They are not where they were looked for, or not all in one place: each for itself is.
+        (_, Some((Outcome::Refused(Refusal::Moved | Refusal::Ask | Refusal::TryAgain), _))) => {
+            (0..keys).map(|_| Known::Nothing).collect()
+        }
         // A count does not say which of the keys are there.
         (ManyVerb::Exists, Some((Outcome::Hit | Outcome::Miss(_), _))) | (_, None) => {
             (0..keys).map(|_| Known::Nothing).collect()
@@ -109,6 +114,7 @@ fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol, begun: Tim
     let span = (end - key.len()) as u32..end as u32;
     let matter = Matter {
         route: context.world.route_of(key),
+        place: context.views.redis.place_of(key),
         way: Way::Through,
         verb: Some(verb),
         key: span,

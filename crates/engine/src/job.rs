@@ -7,26 +7,35 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use failsoft_core::circuit::{Denial, DenialReason, Evidence};
+use failsoft_core::circuit::Evidence;
 use failsoft_core::coherence::Epoch;
 use failsoft_core::outcome::MissCause;
 use failsoft_core::plan::{LocalPlace, Plan};
-use failsoft_core::request::{Admission, Ask, Ending, Grant, Request, Step};
+use failsoft_core::refusal::Refusal;
+use failsoft_core::request::{Ask, Ending, Request, Step};
 use failsoft_core::stale::Acceptance;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::encode::{self, Protocol};
 
 use crate::apology::{Code, apologise};
 use crate::clock::dice;
-use crate::node::Author;
+use crate::context::Context;
+use crate::node::{Author, Node};
 use crate::route::{Route, Way};
 use crate::stand_in::StandIn;
 use crate::telemetry::tally::Tally;
 use crate::tier::local::{Copy, Version};
+use crate::topology::{Hint, Place, Views};
 use crate::value::Value;
 use crate::verb::Verb;
 use crate::words::Words;
 use crate::world::{RouteId, World};
+
+mod doors;
+mod trail;
+
+use self::doors::Doors;
+use self::trail::Detour;
 
 /// What a request is about.
 #[derive(Clone, Debug)]
@@ -39,6 +48,8 @@ pub struct Matter {
     pub verb: Option<Verb>,
     /// Where its key is in its frame; empty if there is none.
     pub key: Range<u32>,
+    /// Where in a deployment it belongs.
+    pub place: Place,
     /// In which protocol the caller is answered.
     pub protocol: Protocol,
     /// What is said when no node can answer, instead of an error.
@@ -53,8 +64,10 @@ pub struct Job {
     frame: Vec<u8>,
     kept_under: Option<(Version, Epoch)>,
     begun: Time,
-    asked: Option<Tier>,
+    asked: Option<Ask>,
     brought: Option<Brought>,
+    /// What is to be known once it has been sent elsewhere.
+    detour: Option<Box<Detour>>,
 }
 
 /// What is wanted next.
@@ -64,6 +77,8 @@ pub enum Progress {
     Ask(Ask),
     /// Come back then.
     Wait(Time),
+    /// Look anew which nodes there are, [take up](Job::take_up) what is seen, and come back, then at the latest.
+    Learn(Time),
     /// It has ended.
     Done(Ending),
 }
@@ -75,45 +90,14 @@ enum Brought {
     Value(Value),
 }
 
-/// What is said for a tier that has no member.
-const NOBODY: Denial = Denial { reason: DenialReason::Open, retry_at: Time::NEVER };
-
-/// The circuits and budgets of one route, as the machine asks for leave.
-struct Doors<'w> {
-    world: &'w World,
-    route: &'w Route,
-}
-
-impl Admission for Doors<'_> {
-    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial> {
-        match tier {
-            Tier::Replica => self.request_replica(turn, now),
-            Tier::Origin => match &self.route.source {
-                Some(source) => source.origin.health().request_permit(now).map(|permit| Grant { node: 0, permit }),
-                None => Err(NOBODY),
-            },
-            Tier::Primary | Tier::Regional | Tier::Local | Tier::Default => {
-                self.world.primary().request_permit(now).map(|permit| Grant { node: 0, permit })
-            }
+/// Whether what a primary brought may mean that it is none any more, or is not there.
+fn is_loss(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Hit | Outcome::Miss(_) => false,
+        Outcome::Refused(refusal) => {
+            matches!(refusal, Refusal::ClusterDown | Refusal::SlotUnserved | Refusal::MasterDown | Refusal::Loading)
         }
-    }
-
-    fn request_repeat(&mut self, now: Time) -> bool {
-        self.world.request_repeat(now)
-    }
-}
-
-impl Doors<'_> {
-    /// The first replica, from the `turn`-th on, whose circuit gives leave: no replica is asked twice.
-    fn request_replica(&self, turn: u8, now: Time) -> Result<Grant, Denial> {
-        let mut denial = NOBODY;
-        for (index, replica) in self.world.replicas().iter().enumerate().skip(usize::from(turn)) {
-            match replica.request_permit(now) {
-                Ok(permit) => return Ok(Grant { node: index as u8, permit }),
-                Err(denied) => denial = denied,
-            }
-        }
-        Err(denial)
+        Outcome::Failed(_) | Outcome::Silent(_) => true,
     }
 }
 
@@ -132,6 +116,7 @@ impl Job {
             begun: now,
             asked: None,
             brought: None,
+            detour: None,
         }
     }
 
@@ -164,21 +149,24 @@ impl Job {
     }
 
     /// Goes on as far as is possible without waiting.
-    pub fn advance(&mut self, world: &World, now: Time) -> Progress {
+    pub fn advance(&mut self, context: &Context, now: Time) -> Progress {
+        let world = &*context.world;
         let route = world.route(self.matter.route);
         let plan = route.plan(self.matter.way);
         loop {
-            match self.request.poll_step(plan, &mut Doors { world, route }, now) {
+            let mut doors = Doors::of(context, route, &self.matter, self.detour.as_deref_mut());
+            match self.request.poll_step(plan, &mut doors, now) {
                 Step::Wait(until) => return Progress::Wait(until),
+                Step::Learn(by) => return Progress::Learn(by),
                 Step::End(ending) => return Progress::Done(ending),
                 Step::Look(acceptance) => {
                     let outcome = self.look(world, acceptance, now);
-                    self.tell(world, plan, outcome, now);
+                    self.tell(context, plan, outcome, now);
                 }
                 Step::Ask(ask) => match self.recall(world, route, ask, now) {
-                    Some(outcome) => self.tell(world, plan, outcome, now),
+                    Some(outcome) => self.tell(context, plan, outcome, now),
                     None => {
-                        self.asked = Some(ask.tier);
+                        self.asked = Some(ask);
                         self.note_version(world, route);
                         return Progress::Ask(ask);
                     }
@@ -188,22 +176,70 @@ impl Job {
     }
 
     /// Brings what came back from a node, and goes on.
-    pub fn handle_reply(&mut self, world: &World, outcome: Outcome, reply: &[u8], now: Time) -> Progress {
-        let outcome = self.matter.verb.map_or(outcome, |verb| verb.judge(outcome, reply));
-        if self.asked == Some(Tier::Primary) {
+    pub fn handle_reply(&mut self, context: &Context, outcome: Outcome, reply: &[u8], now: Time) -> Progress {
+        let world = &*context.world;
+        let mut outcome = self.matter.verb.map_or(outcome, |verb| verb.judge(outcome, reply));
+        if self.asked.is_some_and(|ask| ask.tier == Tier::Primary) {
             match outcome {
                 Outcome::Hit => self.learn(world, reply, now),
                 Outcome::Miss(_) => self.unlearn(world),
-                Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => {}
+                Outcome::Refused(refusal) => outcome = self.hear_refusal(context, refusal, reply),
+                Outcome::Failed(_) | Outcome::Silent(_) => {}
             }
         }
-        self.tell(world, world.route(self.matter.route).plan(self.matter.way), outcome, now);
-        self.advance(world, now)
+        if self.asked.is_some_and(|ask| ask.tier == Tier::Primary) && is_loss(outcome) {
+            world.deployment().hint(Hint::Lost);
+        }
+        self.tell(context, world.route(self.matter.route).plan(self.matter.way), outcome, now);
+        self.advance(context, now)
+    }
+
+    /// What a refusal by the primary means for this request. Where it may have been made up by a script, or there are no
+    /// bytes to be sent again, it is an answer like any other.
+    fn hear_refusal(&mut self, context: &Context, refusal: Refusal, reply: &[u8]) -> Outcome {
+        let may_follow = !self.frame.is_empty() && context.world.deployment().is_discovered();
+        let refusal = match refusal {
+            Refusal::Moved | Refusal::Ask if may_follow && self.is_at_its_place() => {
+                let asked = self.asked.map(|ask| ask.grant.node);
+                let detour = self.detour.get_or_insert_default();
+                detour.handle_sent_elsewhere(asked, reply);
+                refusal
+            }
+            Refusal::ReadOnly | Refusal::TryAgain if may_follow && self.author() == Author::Node => {
+                if let Some(detour) = &mut self.detour {
+                    detour.handle_refused();
+                }
+                refusal
+            }
+            Refusal::Moved | Refusal::Ask | Refusal::ReadOnly | Refusal::TryAgain
+                if self.author() == Author::Caller =>
+            {
+                Refusal::Other
+            }
+            other => other,
+        };
+        Outcome::Refused(refusal)
+    }
+
+    /// Whether what the node says about slots is about this request: a script that names no key can say anything.
+    fn is_at_its_place(&self) -> bool {
+        self.author() == Author::Node || self.matter.place != Place::Anywhere
+    }
+
+    /// Goes on by these views.
+    pub fn take_up(&mut self, views: Views) {
+        self.detour.get_or_insert_default().take_up(views);
+    }
+
+    /// The node that `ask` is for.
+    pub fn node<'n>(&'n self, context: &'n Context, ask: Ask) -> &'n Arc<Node> {
+        let own = self.detour.as_ref().and_then(|detour| detour.views());
+        own.unwrap_or(&context.views).of(ask.tier).node(ask.grant.node)
     }
 
     /// Brings a node's reply to keep until the end, and goes on.
-    pub fn handle_kept_reply(&mut self, world: &World, outcome: Outcome, reply: Vec<u8>, now: Time) -> Progress {
-        let progress = self.handle_reply(world, outcome, &reply, now);
+    pub fn handle_kept_reply(&mut self, context: &Context, outcome: Outcome, reply: Vec<u8>, now: Time) -> Progress {
+        let progress = self.handle_reply(context, outcome, &reply, now);
         if let Progress::Done(Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier)) = progress
             && matches!(tier, Tier::Primary | Tier::Replica | Tier::Regional)
         {
@@ -213,10 +249,10 @@ impl Job {
     }
 
     /// Brings what came of a load, and goes on.
-    pub fn handle_loaded(&mut self, world: &World, outcome: Outcome, value: Option<Value>, now: Time) -> Progress {
+    pub fn handle_loaded(&mut self, context: &Context, outcome: Outcome, value: Option<Value>, now: Time) -> Progress {
         self.brought = value.map(Brought::Value);
-        self.tell(world, world.route(self.matter.route).plan(self.matter.way), outcome, now);
-        self.advance(world, now)
+        self.tell(context, context.world.route(self.matter.route).plan(self.matter.way), outcome, now);
+        self.advance(context, now)
     }
 
     /// Counts the request as ended, with others like it if it went as it should.
@@ -298,9 +334,10 @@ impl Job {
         self.kept_under = Some((world.local().version(self.key()), epoch));
     }
 
-    fn tell(&mut self, world: &World, plan: &Plan, outcome: Outcome, now: Time) {
-        let route = world.route(self.matter.route);
-        self.request.handle_outcome(plan, &mut Doors { world, route }, outcome, now, dice());
+    fn tell(&mut self, context: &Context, plan: &Plan, outcome: Outcome, now: Time) {
+        let route = context.world.route(self.matter.route);
+        let mut doors = Doors::of(context, route, &self.matter, self.detour.as_deref_mut());
+        self.request.handle_outcome(plan, &mut doors, outcome, now, dice());
     }
 
     fn look(&mut self, world: &World, acceptance: Acceptance, now: Time) -> Outcome {
@@ -370,11 +407,11 @@ impl Job {
 
     /// Begins a request about which the primary has already been asked, and has said `reply`.
     #[must_use]
-    pub fn having_asked(mut self, world: &World, outcome: Outcome, reply: Vec<u8>, now: Time) -> Self {
+    pub fn having_asked(mut self, context: &Context, outcome: Outcome, reply: Vec<u8>, now: Time) -> Self {
         self.brought = Some(Brought::Reply(reply));
-        let plan = world.route(self.matter.route).plan(self.matter.way);
+        let plan = context.world.route(self.matter.route).plan(self.matter.way);
         self.request = Request::resume(plan, self.begun, Tier::Primary);
-        self.tell(world, plan, outcome, now);
+        self.tell(context, plan, outcome, now);
         self
     }
 }

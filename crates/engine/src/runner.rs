@@ -1,34 +1,18 @@
 //! Carries a job out to its end, in a task of its own: the way of every request that the first question did not
 //! settle.
 
-use std::sync::Arc;
-
-use failsoft_core::Tier;
-use failsoft_core::Time;
 use failsoft_core::circuit::Evidence;
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Ask, Ending};
+use failsoft_core::{Tier, Time};
 use tokio::time::sleep_until;
 
-use crate::clock::Clock;
+use crate::context::Context;
 use crate::delivery::{Delivered, not_sent, waiter};
 use crate::errand::Errand;
 use crate::job::{Job, Progress};
-use crate::node::{Lane, Node, Question};
-use crate::world::World;
-
-/// Where a job runs: in which world, on whose connections, by which clock.
-#[derive(Clone)]
-pub struct Context {
-    /// What is known.
-    pub world: Arc<World>,
-    /// Whose connections are used.
-    pub worker: usize,
-    /// Among whose questions its own keep their turn.
-    pub lane: Lane,
-    /// What time it is.
-    pub clock: Clock,
-}
+use crate::node::Question;
+use crate::topology::Hint;
 
 impl Context {
     /// Carries `job` on from `progress` to its end and counts it; render the reply from the job and the ending.
@@ -41,7 +25,12 @@ impl Context {
                 }
                 Progress::Wait(until) => {
                     sleep_until(self.clock.instant(until)).await;
-                    job.advance(&self.world, self.clock.now())
+                    job.advance(self, self.clock.now())
+                }
+                Progress::Learn(by) => {
+                    self.learn(by).await;
+                    job.take_up(self.world.views());
+                    job.advance(self, self.clock.now())
                 }
                 Progress::Ask(ask) => self.ask(job, ask).await,
             };
@@ -50,7 +39,7 @@ impl Context {
 
     /// Carries `job` out from its beginning and appends the reply.
     pub async fn run_whole(&self, mut job: Job, out: &mut Vec<u8>) -> Ending {
-        let progress = job.advance(&self.world, self.clock.now());
+        let progress = job.advance(self, self.clock.now());
         let ending = self.run(&mut job, progress).await;
         job.render(&self.world, ending, &[], out);
         ending
@@ -60,8 +49,8 @@ impl Context {
         match ask.tier {
             Tier::Origin => self.load(job, ask).await,
             Tier::Primary | Tier::Replica | Tier::Regional | Tier::Local | Tier::Default => {
-                let delivered = self.ask_node(self.node(ask), job, ask).await;
-                job.handle_kept_reply(&self.world, delivered.outcome, delivered.reply, self.clock.now())
+                let delivered = self.ask_node(job, ask).await;
+                job.handle_kept_reply(self, delivered.outcome, delivered.reply, self.clock.now())
             }
         }
     }
@@ -73,32 +62,32 @@ impl Context {
         };
         let health = match (ask.tier, &self.world.route(job.matter().route).source) {
             (Tier::Origin, Some(source)) => source.origin.health(),
-            _ => self.node(ask).health().as_ref(),
+            _ => job.node(self, ask).health().as_ref(),
         };
         health.handle_evidence(ask.grant.permit, Evidence::Abandoned, now);
     }
 
-    /// The node that `ask` is for.
-    pub fn node(&self, ask: Ask) -> &Arc<Node> {
-        match ask.tier {
-            Tier::Replica => &self.world.replicas()[usize::from(ask.grant.node)],
-            Tier::Primary | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => self.world.primary(),
+    /// Returns when it has been looked anew which nodes there are, or when it is time.
+    pub async fn learn(&self, by: Time) {
+        let deployment = self.world.deployment();
+        if let Some(look) = deployment.hint(Hint::Moved) {
+            deployment.learned(look, by.since(self.clock.now())).await;
         }
     }
 
-    async fn ask_node(&self, node: &Node, job: &Job, ask: Ask) -> Delivered {
+    async fn ask_node(&self, job: &Job, ask: Ask) -> Delivered {
         let (sink, delivered) = waiter();
-        let (permit, protocol) = (ask.grant.permit, job.matter().protocol);
         let question = Question {
             sink,
-            permit,
+            permit: ask.grant.permit,
             by: ask.by,
             asked: self.clock.now(),
-            protocol,
+            protocol: job.matter().protocol,
             author: job.author(),
             lane: self.lane,
+            manner: ask.grant.manner,
         };
-        match node.ask(self.worker, job.frame(), question) {
+        match job.node(self, ask).ask(self.worker, job.frame(), question) {
             Ok(()) => delivered.await,
             Err(failure) => not_sent(failure),
         }
@@ -108,15 +97,10 @@ impl Context {
         let matter = job.matter();
         let Some(source) = &self.world.route(matter.route).source else {
             let failed = failsoft_core::Outcome::Failed(Failure::OriginError);
-            return job.handle_loaded(&self.world, failed, None, self.clock.now());
+            return job.handle_loaded(self, failed, None, self.clock.now());
         };
         let errand = Errand::new(self.world.clone(), self.worker, matter.route, job.key(), self.clock.now());
         let loaded = source.origin.load(errand, ask.grant.permit, ask.by).await;
-        job.handle_loaded(&self.world, loaded.outcome, loaded.value, self.clock.now())
-    }
-
-    /// The present moment.
-    pub fn now(&self) -> Time {
-        self.clock.now()
+        job.handle_loaded(self, loaded.outcome, loaded.value, self.clock.now())
     }
 }

@@ -19,6 +19,7 @@ use crate::settings::Rules;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
 use crate::tls::ClientTls;
+use crate::topology::{Deployment, Views};
 use crate::tracking::Tracking;
 use crate::write_back::WriteBack;
 
@@ -38,12 +39,10 @@ impl RouteId {
 
 /// The parts of a world.
 pub struct Parts {
-    /// Where writes go and reads go first.
-    pub primary: Arc<Node>,
-    /// What TLS with nodes is made with, if there is any.
-    pub tls: Option<Arc<ClientTls>>,
-    /// The primary's replicas, first asked first.
-    pub replicas: Vec<Arc<Node>>,
+    /// The Redis that failsoft stands before.
+    pub deployment: Arc<Deployment>,
+    /// A second one that may be read from.
+    pub regional: Option<Arc<Deployment>>,
     /// This process' memory.
     pub local: Arc<Local>,
     /// What keeps that memory coherent, if a route has it in front.
@@ -108,24 +107,35 @@ impl World {
         listed.chain(std::iter::once(("", &self.parts.plain)))
     }
 
-    /// Where writes go.
-    pub fn primary(&self) -> &Arc<Node> {
-        &self.parts.primary
+    /// The Redis that failsoft stands before.
+    pub fn deployment(&self) -> &Arc<Deployment> {
+        &self.parts.deployment
     }
 
-    /// What TLS with nodes is made with, if there is any.
-    pub fn tls(&self) -> Option<&Arc<ClientTls>> {
-        self.parts.tls.as_ref()
+    /// The second one that may be read from.
+    pub fn regional(&self) -> Option<&Arc<Deployment>> {
+        self.parts.regional.as_ref()
     }
 
-    /// The primary's replicas.
-    pub fn replicas(&self) -> &[Arc<Node>] {
-        &self.parts.replicas
+    /// Both.
+    pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        std::iter::once(&self.parts.deployment).chain(&self.parts.regional)
     }
 
-    /// Every node.
-    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
-        std::iter::once(&self.parts.primary).chain(&self.parts.replicas)
+    /// What is believed of them now.
+    pub fn views(&self) -> Views {
+        Views { redis: self.parts.deployment.view(), regional: self.regional().map(|regional| regional.view()) }
+    }
+
+    /// The primary that owns `key`, if one is known.
+    pub fn owner_of(&self, key: &[u8]) -> Option<Arc<Node>> {
+        let view = self.parts.deployment.view();
+        view.primary(view.place_of(key)).cloned()
+    }
+
+    /// What TLS with nodes is made with, as far as there is any.
+    pub fn tls(&self) -> impl Iterator<Item = &Arc<ClientTls>> {
+        self.deployments().filter_map(|deployment| deployment.tls())
     }
 
     /// This process' memory.

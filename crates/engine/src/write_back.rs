@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use failsoft_core::circuit::{Permit, StateName};
+use failsoft_core::request::Manner;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::encode::{self, Protocol};
 
@@ -84,7 +85,7 @@ impl WriteBack {
         if !filling.is_current() {
             return Err("invalidated");
         }
-        let primary = filling.world.primary().clone();
+        let primary = filling.world.owner_of(&filling.key).ok_or("unowned")?;
         let asked = primary.health().now();
         let permit = leave(&primary, asked).ok_or("circuit_open")?;
         if self.ledger.outstanding.fetch_add(1, Ordering::AcqRel) >= self.bound {
@@ -103,6 +104,7 @@ impl WriteBack {
             protocol: Protocol::Resp2,
             author: Author::Node,
             lane: Lane::default(),
+            manner: Manner::Plain,
         };
         primary.ask(worker, &frame, question).map_err(|failure| {
             self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel);
@@ -157,9 +159,11 @@ impl Filling {
     /// A write has overtaken this one on another connection: what was filled in may be older. Deleting it may be once too
     /// often, which costs a load; leaving it would serve an old value for a whole time to live.
     fn take_back(&self) {
-        let primary = self.world.primary();
+        let Some(primary) = self.world.owner_of(&self.key) else {
+            return;
+        };
         let asked = primary.health().now();
-        let Some(permit) = leave(primary, asked) else {
+        let Some(permit) = leave(&primary, asked) else {
             return;
         };
         let mut frame = Vec::new();
@@ -174,6 +178,7 @@ impl Filling {
             protocol: Protocol::Resp2,
             author: Author::Node,
             lane: Lane::default(),
+            manner: Manner::Plain,
         };
         // The circuit has been told if it could not be sent.
         let _ = primary.ask(self.worker, &frame, question);

@@ -77,7 +77,8 @@ impl Certificates {
     fn fingerprint(&self) -> u64 {
         let settings = self.shared.engine().settings();
         let server = settings.server().tls().map(|files| files.paths()).unwrap_or_default();
-        let redis = settings.redis().tls().map(|files| files.paths()).unwrap_or_default();
+        let deployments = std::iter::once(settings.redis()).chain(settings.regional());
+        let redis = deployments.filter_map(|redis| redis.tls()).flat_map(|files| files.paths());
         let read = |path: PathBuf| (std::fs::read(&path).unwrap_or_default(), path);
         self.hasher.hash_one(server.into_iter().chain(redis).map(read).collect::<Vec<_>>())
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use failsoft::Engine;
 use failsoft::clock::Clock;
+use failsoft::context::Context;
 use failsoft::gauge::Gauge;
 use failsoft::node::Lane;
-use failsoft::runner::Context;
 use failsoft::telemetry::counter::{Counter, CounterMap};
 use failsoft::tls::{Expiry, ServerTls};
 
@@ -120,8 +120,8 @@ impl Shared {
     /// When the certificates towards clients and towards nodes expire.
     pub(crate) fn expiries(&self) -> Vec<Expiry> {
         let towards_clients = self.doorkeeper.tls().map(ServerTls::expiries).unwrap_or_default();
-        let towards_nodes = self.engine.world().0.tls().map(|tls| tls.expiries()).unwrap_or_default();
-        [towards_clients, towards_nodes].concat()
+        let (world, _) = self.engine.world();
+        towards_clients.into_iter().chain(world.tls().flat_map(|tls| tls.expiries())).collect()
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -3,26 +3,73 @@
 use std::time::Duration;
 
 use crate::circuit::{Denial, Permit};
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::stale::Acceptance;
 use crate::{Tier, Time};
 
-/// Leave to ask a tier, as given by the engine's circuits.
+/// Leave to ask a tier, as given by the engine's circuits and by what is known of the deployment.
 pub trait Admission {
     /// Leave to ask `tier` for the `turn`-th time (from 0) in this request.
-    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial>;
+    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred>;
+
+    /// Leave to ask the node that the last answer of the primary has named instead of itself (`MOVED`, `ASK`), or that has
+    /// taken its place (`READONLY`).
+    fn request_redirected(&mut self, now: Time) -> Result<Grant, Astray> {
+        let _ = now;
+        Err(Astray::Nowhere)
+    }
 
     /// Leave to repeat a question, out of the budget for repeats.
     fn request_repeat(&mut self, now: Time) -> bool;
+}
+
+/// No leave to ask a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Barred {
+    /// Why.
+    pub because: Failure,
+    /// When asking again may help; [`Time::NEVER`]: only news can change the answer.
+    pub retry_at: Time,
+}
+
+impl From<Denial> for Barred {
+    fn from(denial: Denial) -> Self {
+        Self { because: denial.reason.into(), retry_at: denial.retry_at }
+    }
+}
+
+/// Why a redirection is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Astray {
+    /// The deployment has one primary, and nobody to be sent to: the refusal means what it says.
+    Nowhere,
+    /// Whom it names is not known as a primary: the map has to be learned anew.
+    Unknown,
+    /// It must not be followed: the node has been asked already, or may not be spoken to.
+    Refused,
+    /// The named node's circuit does not let anybody through.
+    Barred(Barred),
 }
 
 /// Leave to ask one node or origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Which of the tier's nodes.
-    pub node: u8,
+    pub node: u16,
     /// Its circuit's leave.
     pub permit: Permit,
+    /// How it is asked.
+    pub manner: Manner,
+}
+
+/// How a node is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// As the owner of the key.
+    #[default]
+    Plain,
+    /// As the node that is taking the key's slot over: with `ASKING` before the command, for this once.
+    Asking,
 }
 
 /// What is to be done next.
@@ -34,6 +81,8 @@ pub enum Step {
     Look(Acceptance),
     /// Do nothing until then, and poll again.
     Wait(Time),
+    /// Learn anew which nodes there are, and poll again when that is done, then at the latest.
+    Learn(Time),
     /// The request has ended.
     End(Ending),
 }

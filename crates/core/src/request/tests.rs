@@ -6,6 +6,7 @@
 
 mod model;
 mod properties;
+mod redirections;
 mod stage;
 
 use std::time::Duration;
@@ -35,7 +36,7 @@ const GARBLED: Outcome = Outcome::Silent(Silence::ProtocolViolation);
 const TRY_AGAIN: Outcome = Outcome::Refused(Refusal::TryAgain);
 
 /// What a node that is away may bring: none of it is an answer, all of it lets the next tier answer.
-const AWAY: [Outcome; 13] = [
+const AWAY: [Outcome; 14] = [
     GONE,
     Outcome::Failed(Failure::ConnectTimeout),
     Outcome::Failed(Failure::Disconnected),
@@ -48,6 +49,7 @@ const AWAY: [Outcome; 13] = [
     Outcome::Refused(Refusal::Busy),
     Outcome::Refused(Refusal::MasterDown),
     Outcome::Refused(Refusal::ClusterDown),
+    Outcome::Refused(Refusal::SlotUnserved),
     Outcome::Refused(Refusal::MaxClients),
 ];
 
@@ -223,7 +225,10 @@ fn a_write_is_asked_once_whatever_comes_back() {
                     unavailable(Primary, refused)
                 }
             };
-            play(&plan, &[Asked(Primary, refused)], ending);
+            // TRYAGAIN says that nothing was done, and that it will be possible in a moment.
+            let repeat = (refused == TRY_AGAIN).then_some(RepeatDenied);
+            let script: Vec<_> = std::iter::once(Asked(Primary, refused)).chain(repeat).collect();
+            play(&plan, &script, ending);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use failsoft_core::circuit::{Circuit, CircuitSettings, Denial, DenialReason, ProbeResult, StateName};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::plan::Plan;
-use failsoft_core::request::{Admission, Ask, Ending, Grant, Request, Step};
+use failsoft_core::request::{Admission, Ask, Barred, Ending, Grant, Manner, Request, Step};
 use failsoft_core::stale::Acceptance;
 use failsoft_core::{Outcome, Tier, TierSet, Time};
 use failsoft_resp::commands::Spec;
@@ -16,6 +16,7 @@ use super::condition::{Conditions, NodeCondition, OriginCondition, words_of};
 use super::{Unasked, Walk};
 use crate::apology::{Code, apologise};
 use crate::route::{Route, Way};
+use crate::topology::{Place, View};
 use crate::verb::Verb;
 use crate::world::{RouteId, World};
 
@@ -119,13 +120,14 @@ pub(super) fn ask_whole(world: &World, subject: &Subject<'_>, conditions: &Condi
         Step::Ask(ask) => {
             drive.ask(ask);
         }
-        Step::Look(_) | Step::Wait(_) | Step::End(_) => drive.note(&request),
+        Step::Look(_) | Step::Wait(_) | Step::Learn(_) | Step::End(_) => drive.note(&request),
     }
     drive.stages.pop().expect("the plan of a read has the primary, which is asked or passed over")
 }
 
 struct Drive<'d, 'k> {
-    world: &'d World,
+    view: Arc<View>,
+    place: Place,
     subject: &'d Subject<'k>,
     route: &'d Route,
     plan: &'d Plan,
@@ -148,9 +150,12 @@ impl<'d, 'k> Drive<'d, 'k> {
     fn new(world: &'d World, subject: &'d Subject<'k>, conditions: &'d Conditions, pace: Pace) -> Self {
         let route = world.route(subject.route);
         let plan = route.plan(subject.way);
-        let doors = Doors::new(world, route, conditions);
+        let view = world.deployment().view();
+        let place = subject.key.map_or(Place::Anywhere, |key| view.place_of(key));
+        let doors = Doors::new(world, place, route, conditions);
         Self {
-            world,
+            view,
+            place,
             subject,
             route,
             plan,
@@ -178,6 +183,7 @@ impl<'d, 'k> Drive<'d, 'k> {
             match step {
                 Step::End(ending) => break ending,
                 Step::Wait(until) => self.pause(until),
+                Step::Learn(_) => {}
                 Step::Look(acceptance) => {
                     let outcome = self.look(acceptance);
                     self.tell(&mut request, outcome);
@@ -245,8 +251,11 @@ impl<'d, 'k> Drive<'d, 'k> {
 
     fn whom(&self, ask: Ask) -> Option<Arc<str>> {
         match ask.tier {
-            Tier::Primary => Some(self.world.primary().name().clone()),
-            Tier::Replica => self.world.replicas().get(usize::from(ask.grant.node)).map(|node| node.name().clone()),
+            Tier::Primary => self.view.primary(self.place).map(|node| node.name().clone()),
+            Tier::Replica => {
+                let mut replicas = self.view.replicas_of(self.view.shard_of(self.place)?);
+                replicas.nth(usize::from(ask.grant.node)).map(|node| node.name().clone())
+            }
             Tier::Origin => self.route.source.as_ref().map(|source| source.origin.name().clone()),
             Tier::Regional | Tier::Local | Tier::Default => None,
         }
@@ -273,8 +282,9 @@ struct Doors {
 }
 
 impl Doors {
-    fn new(world: &World, route: &Route, conditions: &Conditions) -> Self {
-        let nodes = world.primary().circuit();
+    fn new(world: &World, place: Place, route: &Route, conditions: &Conditions) -> Self {
+        let nodes = world.deployment().circuit();
+        let view = world.deployment().view();
         Self {
             primary: circuit(nodes.clone(), conditions.primary == NodeCondition::Open),
             replica: circuit(nodes.clone(), conditions.replica == NodeCondition::Open),
@@ -282,20 +292,21 @@ impl Doors {
                 .source
                 .as_ref()
                 .map(|source| circuit(source.origin.health().settings(), conditions.origin == OriginCondition::Open)),
-            replicas: world.replicas().len().max(1),
+            replicas: view.shard_of(place).map_or(0, |shard| view.replicas_of(shard).count()).max(1),
         }
     }
 }
 
 impl Admission for Doors {
-    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Denial> {
+    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
         let (node, circuit) = match tier {
-            Tier::Replica => ((usize::from(turn) % self.replicas) as u8, Some(&mut self.replica)),
+            Tier::Replica => ((usize::from(turn) % self.replicas) as u16, Some(&mut self.replica)),
             Tier::Origin => (0, self.origin.as_mut()),
             Tier::Primary | Tier::Regional | Tier::Local | Tier::Default => (0, Some(&mut self.primary)),
         };
         let nobody = Denial { reason: DenialReason::Open, retry_at: Time::NEVER };
-        circuit.ok_or(nobody)?.request_permit(now, 0).map(|permit| Grant { node, permit })
+        let permit = circuit.ok_or(nobody)?.request_permit(now, 0)?;
+        Ok(Grant { node, permit, manner: Manner::Plain })
     }
 
     fn request_repeat(&mut self, _now: Time) -> bool {

@@ -19,6 +19,7 @@ use std::time::Duration;
 use failsoft_core::Time;
 use failsoft_core::circuit::Evidence;
 use failsoft_core::outcome::{Failure, Silence};
+use failsoft_core::request::Manner;
 use failsoft_resp::Limits;
 use failsoft_resp::encode;
 use failsoft_resp::reply::ReplyScanner;
@@ -362,9 +363,9 @@ impl<'l> Connection<'l> {
         let sink = Sink { to: Arc::new(Nobody), ticket: 0 };
         let by = now + self.link.options.timeout;
         let (protocol, author) = (self.link.protocol, Author::Node);
-        self.link
-            .queue
-            .lock()
-            .push(&frame, Question { sink, permit, by, asked: now, protocol, author, lane: Lane::default() });
+        self.link.queue.lock().push(
+            &frame,
+            Question { sink, permit, by, asked: now, protocol, author, lane: Lane::default(), manner: Manner::Plain },
+        );
     }
 }

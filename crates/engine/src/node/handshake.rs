@@ -13,8 +13,8 @@ use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
 use tokio::time::{Instant, timeout_at};
 
-use super::NodeOptions;
 use super::dial::{dial, failure};
+use super::{NodeOptions, Reads};
 use crate::wire::Wire;
 
 /// Bytes of reply that a handshake may bring.
@@ -83,6 +83,10 @@ fn greeting(options: &NodeOptions, protocol: Protocol) -> (Vec<u8>, usize) {
     }
     if options.database != 0 {
         encode::command(&mut bytes, [&b"SELECT"[..], options.database.to_string().as_bytes()]);
+        replies += 1;
+    }
+    if options.reads == Reads::OfReplica {
+        encode::command(&mut bytes, [&b"READONLY"[..]]);
         replies += 1;
     }
     encode::command(&mut bytes, [&b"PING"[..]]);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use failsoft_core::circuit::{Evidence, PermitKind, ProbeResult};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::refusal::Health as Condition;
+use failsoft_core::request::Manner;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::Protocol;
 use parking_lot::Mutex;
@@ -27,6 +28,9 @@ use crate::shutdown::Shutdown;
 
 /// Bytes that may wait for the socket beyond one value of the greatest size.
 const OUTBOX_SLACK: usize = 64 << 20;
+
+/// Goes before a command for a slot that its node is taking over, in the same write: it holds for the next command alone.
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// One connection to a node.
 pub struct Link {
@@ -101,6 +105,9 @@ impl Link {
             return Err(Failure::QueueFull);
         }
         let gathered = queue.outbox.len();
+        if ask.manner == Manner::Asking {
+            queue.push(ASKING, Question { sink: Sink { to: Arc::new(Nobody), ticket: 0 }, ..ask });
+        }
         queue.push(frame, ask);
         drop(queue);
         if gathered == 0 || (gathered < ENOUGH && gathered + frame.len() >= ENOUGH) {

@@ -17,10 +17,12 @@ mod stats;
 mod version;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use failsoft_core::circuit::{CircuitSettings, Denial, Evidence, Permit};
 use failsoft_core::outcome::Failure;
+use failsoft_core::request::Manner;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::Protocol;
 
@@ -29,6 +31,7 @@ pub use self::dedicated::{Dedicated, Leave, Speaker, Undedicated};
 pub use self::handshake::Credentials;
 pub use self::link::Link;
 pub use self::stats::NodeStats;
+pub use self::version::UNKNOWN as UNKNOWN_VERSION;
 use crate::clock::Clock;
 use crate::delivery::Sink;
 use crate::gauge::Gauge;
@@ -48,6 +51,8 @@ pub struct NodeOptions {
     pub credentials: Credentials,
     /// The database that is selected on every connection.
     pub database: u32,
+    /// Whether a replica in a cluster may answer for its primary.
+    pub reads: Reads,
     /// Bound on name resolution, connecting and the handshake together.
     pub connect_timeout: Duration,
     /// Bound on one reply; a connection silent for twice as long is given up.
@@ -66,6 +71,17 @@ pub struct NodeOptions {
     pub probe_key: String,
 }
 
+/// Whether the replica of a cluster answers reads on a connection, or sends whoever asks to its primary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// It sends elsewhere what is its primary's, as every node does unless it is told otherwise: a primary that has been
+    /// demoted says so.
+    #[default]
+    OfPrimary,
+    /// It answers (`READONLY`), if older than its primary would.
+    OfReplica,
+}
+
 /// One Redis process.
 pub struct Node {
     name: Arc<str>,
@@ -78,6 +94,8 @@ pub struct Node {
     links: [Box<[Arc<Link>]>; 2],
     dedicated: dedicated::Pool,
     version: version::Version,
+    /// Whether somebody looks after it in the background.
+    watched: AtomicBool,
     shutdown: Shutdown,
 }
 
@@ -97,7 +115,19 @@ impl Node {
         let links = [Protocol::Resp2, Protocol::Resp3].map(|protocol| (0..count).map(|_| link(protocol)).collect());
         let dedicated = dedicated::Pool::new(options.max_dedicated, workers);
         let version = version::Version::default();
-        Self { name, tier, options, circuit, health, stats, links, dedicated, version, shutdown }
+        Self {
+            name,
+            tier,
+            options,
+            circuit,
+            health,
+            stats,
+            links,
+            dedicated,
+            version,
+            watched: AtomicBool::new(false),
+            shutdown,
+        }
     }
 
     /// `host:port`, or `unix:` and a path: for logs, labels and `explain`.
@@ -151,6 +181,13 @@ impl Node {
         let per_worker = self.options.connections.max(1);
         for link in self.links[Protocol::Resp2 as usize].iter().skip(worker * per_worker).take(per_worker) {
             link.start();
+        }
+    }
+
+    /// Begins to look after it in the background, on the present runtime, if nobody does yet.
+    pub fn watch(self: &Arc<Self>) {
+        if !self.watched.swap(true, Ordering::AcqRel) {
+            tokio::spawn(probe::probe_forever(Arc::downgrade(self)));
         }
     }
 
@@ -215,6 +252,8 @@ pub struct Question {
     pub author: Author,
     /// Among whose questions it keeps its turn.
     pub lane: Lane,
+    /// How it is asked.
+    pub manner: Manner,
 }
 
 /// Questions that a node takes up in the order in which they are asked: those of one client.

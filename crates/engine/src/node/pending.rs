@@ -114,7 +114,7 @@ impl Queue {
 
     /// Adds a request whose frame is `frame`.
     pub(super) fn push(&mut self, frame: &[u8], ask: Question) {
-        let Question { sink, permit, by, asked, protocol: _, author, lane: _ } = ask;
+        let Question { sink, permit, by, asked, protocol: _, author, lane: _, manner: _ } = ask;
         let start = self.accepted;
         self.accepted += frame.len() as u64;
         self.unwritten += 1;

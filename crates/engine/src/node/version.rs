@@ -13,7 +13,7 @@ use failsoft_resp::reply::{self, Head, ReplyScanner};
 use crate::wire::Wire;
 
 /// What is said before any node has been asked: the oldest version that has every command failsoft knows the keys of.
-const UNKNOWN: &str = "7.0.0";
+pub const UNKNOWN: &str = "7.0.0";
 /// Bytes that the answer may have.
 const REPLY_BOUND: usize = 64 << 10;
 /// Bytes that a version may have.

@@ -67,7 +67,7 @@ impl Readiness {
     fn of(world: &World, phase: Phase) -> Self {
         let needing = world.routes().filter(|(_, route)| needs_primary(route.role));
         let needing_primary: Vec<_> = needing.map(|(_, route)| route.name.to_string()).collect();
-        let is_missed = !needing_primary.is_empty() && !world.primary().health().is_closed();
+        let is_missed = !needing_primary.is_empty() && !world.deployment().view().is_whole();
         let mut reasons = reasons(world);
         let status = match phase {
             Phase::Ending => {
@@ -93,7 +93,7 @@ fn needs_primary(role: Role) -> bool {
 
 fn reasons(world: &World) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    for node in world.nodes() {
+    for node in world.views().nodes() {
         let subject = format!("{} {}", node.tier(), node.name());
         if let Some(problem) = circuit_problem(node.health()) {
             reasons.push(Reason { subject, problem });

@@ -54,7 +54,8 @@ impl Served {
     /// Lets the primary's circuit trip, as five failures do.
     fn trip_primary(&self) {
         let (world, _) = self.shared.engine().world();
-        let health = world.primary().health();
+        let view = world.deployment().view();
+        let health = view.nodes()[0].health();
         while let Ok(permit) = health.request_permit(health.now()) {
             health.handle_evidence(permit, Evidence::Failure, health.now());
         }
@@ -111,7 +112,8 @@ async fn nobody_is_ready_while_shutting_down() {
 #[tokio::test]
 async fn an_operators_override_is_told_as_one() {
     let served = serve_settings(SESSION).await;
-    served.shared.engine().world().0.primary().health().set_override(Override::HoldOpen);
+    let view = served.shared.engine().world().0.deployment().view();
+    view.nodes()[0].health().set_override(Override::HoldOpen);
     let told = served.get("/readyz").await;
     assert_eq!((told.status, told.body.contains("circuit held open")), (503, true), "{}", told.body);
 }

@@ -7,13 +7,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use failsoft::classify::{Course, Read, Unjudged, Voids, classify};
+use failsoft::context::Context;
 use failsoft::delivery::Sink;
 use failsoft::job::{Job, Matter, Progress};
 use failsoft::node::{Author, Leave, Node, Question, Speaker};
 use failsoft::route::Way;
-use failsoft::runner::Context;
 use failsoft::settings::Auth;
 use failsoft::stand_in::StandIn;
+use failsoft::topology::Place;
 use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
@@ -54,6 +55,8 @@ pub(super) struct Want {
     pub(super) leave: Leave,
     /// The class of the command that it is needed for.
     pub(super) class: Class,
+    /// Where it is to lead.
+    pub(super) place: Place,
 }
 
 const OK: &[u8] = b"+OK\r\n";
@@ -118,7 +121,7 @@ impl Dispatcher {
     pub(super) fn set_context(&mut self, context: Context) {
         self.replies.set_context(context.clone());
         self.access.take_up(context.world.rules());
-        self.greeting.set_primary(context.world.primary().clone());
+        self.greeting.take_up(&context);
         self.context = context;
     }
 
@@ -135,20 +138,20 @@ impl Dispatcher {
     }
 
     fn dispatch_sound(&mut self, command: &Command<'_>, now: Time) -> Next {
-        match classify(&self.context.world, command) {
+        match classify(&self.context.world, &self.context.views.redis, command) {
             course @ (Course::Here | Course::Dedicated { .. }) => return self.handle_connection(command, course),
             Course::Unjudged(Unjudged::Arity(_)) => {
-                self.change(command, RouteId::PLAIN, Way::Write, Touched::Nothing, now);
+                self.change(command, RouteId::PLAIN, Way::Write, Place::Anywhere, Touched::Nothing, now);
             }
             Course::Unjudged(Unjudged::Unknown) => {
                 let touched = self.touched_by_unknown(command);
-                self.change(command, RouteId::PLAIN, Way::Script, touched, now);
+                self.change(command, RouteId::PLAIN, Way::Script, Place::Anywhere, touched, now);
             }
             Course::Read(read) => self.read(command, read, now),
-            Course::ReadMany { route, verb } => self.read_many(command, route, verb, now),
-            Course::Change { route, voids, way } => {
+            Course::ReadMany { route, verb, place } => self.read_many(command, route, verb, place, now),
+            Course::Change { route, voids, way, place } => {
                 let touched = self.touched(command, voids);
-                self.change(command, route, way, touched, now);
+                self.change(command, route, way, place, touched, now);
             }
         }
         Next::Continue
@@ -205,10 +208,10 @@ impl Dispatcher {
     }
 
     fn read(&mut self, command: &Command<'_>, read: Read, now: Time) {
-        let Read { route, way, verb, key } = read;
+        let Read { route, way, verb, key, place } = read;
         let key = key.map_or(0..0, |index| span_of(command, index));
         let job = self.job(
-            Matter { route, way, verb, key, protocol: self.greeting.protocol(), stand_in: None },
+            Matter { route, way, verb, key, place, protocol: self.greeting.protocol(), stand_in: None },
             command,
             now,
         );
@@ -223,22 +226,24 @@ impl Dispatcher {
         self.written.is_some()
     }
 
-    fn read_many(&mut self, command: &Command<'_>, route: RouteId, verb: ManyVerb, now: Time) {
+    fn read_many(&mut self, command: &Command<'_>, route: RouteId, verb: ManyVerb, place: Place, now: Time) {
         let matter = Matter {
             route,
             way: Way::Nodes,
             verb: None,
             key: 0..0,
+            place,
             protocol: self.greeting.protocol(),
             stand_in: None,
         };
         let mut job = self.job(matter, command, now);
-        match job.advance(&self.context.world, now) {
+        match job.advance(&self.context, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
+                let node = self.context.views.of(ask.tier).node(ask.grant.node).clone();
                 let ticket = self.replies.push(Slot::AskedMany { job, verb, keys: command.len() - 1 });
-                self.ask(ticket, command.frame(), ask, Author::Node, now);
+                self.ask(ticket, &node, command.frame(), ask, Author::Node, now);
             }
-            Progress::Ask(_) | Progress::Wait(_) | Progress::Done(_) => {
+            Progress::Ask(_) | Progress::Wait(_) | Progress::Learn(_) | Progress::Done(_) => {
                 let ticket = self.replies.push(Slot::Running);
                 self.replies.run_many(ticket, job, verb, None);
             }
@@ -285,11 +290,16 @@ impl Dispatcher {
         touched.invalidate(&self.context.world);
     }
 
-    fn change(&mut self, command: &Command<'_>, route: RouteId, way: Way, touched: Touched, now: Time) {
+    fn change(&mut self, command: &Command<'_>, route: RouteId, way: Way, place: Place, touched: Touched, now: Time) {
         touched.invalidate(&self.context.world);
         let (protocol, stand_in) = (self.greeting.protocol(), StandIn::of(command.arg(0)));
-        let matter = Matter { route, way, verb: None, key: 0..0, protocol, stand_in };
-        let job = Job::new(&self.context.world, matter, Vec::new(), now);
+        let matter = Matter { route, way, verb: None, key: 0..0, place, protocol, stand_in };
+        // Where there is one primary for good it is never sent again.
+        let job = if self.context.world.deployment().is_discovered() {
+            self.job(matter, command, now)
+        } else {
+            Job::new(&self.context.world, matter, Vec::new(), now)
+        };
         self.begin(job, command.frame(), touched, now);
     }
 
@@ -310,7 +320,7 @@ impl Dispatcher {
 
     #[inline]
     fn begin(&mut self, mut job: Job, frame: &[u8], touched: Touched, now: Time) {
-        match job.advance(&self.context.world, now) {
+        match job.advance(&self.context, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
                 let author = job.author();
                 // A script may change keys that it does not name.
@@ -319,12 +329,13 @@ impl Dispatcher {
                 if voids {
                     self.written = Some(ticket);
                 }
-                self.ask(ticket, frame, ask, author, now);
+                let context = &self.context;
+                self.ask(ticket, context.views.of(ask.tier).node(ask.grant.node), frame, ask, author, now);
             }
             Progress::Done(ending) => {
                 self.replies.push_ended(job, ending, now);
             }
-            progress @ (Progress::Ask(_) | Progress::Wait(_)) => {
+            progress @ (Progress::Ask(_) | Progress::Wait(_) | Progress::Learn(_)) => {
                 let ticket = self.replies.push(Slot::Running);
                 self.replies.run(ticket, job, progress);
             }
@@ -360,7 +371,7 @@ impl Dispatcher {
 
     /// What a command is, unless only Redis can judge it, and what is to become of it.
     pub(super) fn classify(&self, command: &Command<'_>) -> (Option<&'static Spec>, Course) {
-        match classify(&self.context.world, command) {
+        match classify(&self.context.world, &self.context.views.redis, command) {
             course @ Course::Unjudged(_) => (None, course),
             course => (commands::lookup(command.arg(0), command.get(1)), course),
         }
@@ -369,13 +380,14 @@ impl Dispatcher {
     /// What kind of connection of its own the client needs for this command, if it needs one.
     pub(super) fn wants_own(&self, command: &Command<'_>, course: Course) -> Option<Want> {
         match course {
-            Course::Dedicated { class, .. } => {
+            Course::Dedicated { class, place, .. } => {
                 let leave = if class == Class::Server { Leave::Regardless } else { Leave::OfCircuit };
-                Some(Want { speaker: Speaker::Failsoft, leave, class })
+                Some(Want { speaker: Speaker::Failsoft, leave, class, place })
             }
             Course::Here => {
                 let speaker = self.greeting.needs_own(command).filter(|_| !self.names_own_user(command))?;
-                Some(Want { speaker, leave: Leave::OfCircuit, class: Class::Connection })
+                let (class, place) = (Class::Connection, Place::Anywhere);
+                Some(Want { speaker, leave: Leave::OfCircuit, class, place })
             }
             Course::Unjudged(_) | Course::Read(_) | Course::ReadMany { .. } | Course::Change { .. } => None,
         }
@@ -393,9 +405,9 @@ impl Dispatcher {
         reply
     }
 
-    /// Where the client's own connection leads.
-    pub(super) fn primary(&self) -> &Arc<Node> {
-        self.context.world.primary()
+    /// Where a connection of the client's own leads that is wanted at `place`.
+    pub(super) fn primary(&self, place: Place) -> Option<&Arc<Node>> {
+        self.context.views.redis.primary(place)
     }
 
     /// The protocol that the client is answered in.
@@ -429,11 +441,19 @@ impl Dispatcher {
         self.access.log_out();
     }
 
-    fn ask(&self, ticket: u64, frame: &[u8], ask: Ask, author: Author, now: Time) {
+    fn ask(&self, ticket: u64, node: &Node, frame: &[u8], ask: Ask, author: Author, now: Time) {
         let sink = Sink { to: self.inbox.clone(), ticket };
-        let (permit, protocol) = (ask.grant.permit, self.greeting.protocol());
-        let question = Question { sink, permit, by: ask.by, asked: now, protocol, author, lane: self.context.lane };
-        if let Err(failure) = self.context.node(ask).ask(self.context.worker, frame, question) {
+        let question = Question {
+            sink,
+            permit: ask.grant.permit,
+            by: ask.by,
+            asked: now,
+            protocol: self.greeting.protocol(),
+            author,
+            lane: self.context.lane,
+            manner: ask.grant.manner,
+        };
+        if let Err(failure) = node.ask(self.context.worker, frame, question) {
             use failsoft::delivery::Deliver;
             self.inbox.deliver(ticket, Outcome::Failed(failure), &[], now);
         }

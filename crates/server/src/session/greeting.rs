@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use failsoft::node::{Node, Speaker};
+use failsoft::context::Context;
+use failsoft::node::{Node, Speaker, UNKNOWN_VERSION};
 use failsoft::settings::Auth;
+use failsoft::topology::Place;
 use failsoft_resp::Command;
 use failsoft_resp::encode::{self, Protocol};
 
@@ -19,8 +21,8 @@ pub(super) struct Greeting {
     name: Vec<u8>,
     database: u32,
     protocol: Protocol,
-    /// The node whose place failsoft takes.
-    primary: Arc<Node>,
+    /// A node whose place failsoft takes, if one is known.
+    primary: Option<Arc<Node>>,
 }
 
 /// What became of such a command.
@@ -35,16 +37,17 @@ pub(super) enum Said {
 }
 
 impl Greeting {
-    /// A client with this id, before this primary.
-    pub(super) fn new(id: u64, primary: Arc<Node>) -> Self {
-        let database = primary.options().database;
-        Self { id, name: Vec::new(), database, protocol: Protocol::Resp2, primary }
+    /// A client with this id.
+    pub(super) fn new(id: u64, context: &Context) -> Self {
+        let mut greeting = Self { id, name: Vec::new(), database: 0, protocol: Protocol::Resp2, primary: None };
+        greeting.take_up(context);
+        greeting
     }
 
-    /// Another primary is in place.
-    pub(super) fn set_primary(&mut self, primary: Arc<Node>) {
-        self.database = primary.options().database;
-        self.primary = primary;
+    /// Something else is known from here on.
+    pub(super) fn take_up(&mut self, context: &Context) {
+        self.database = context.world.deployment().database();
+        self.primary = context.views.redis.primary(Place::Anywhere).cloned();
     }
 
     /// The protocol that the client is answered in.
@@ -175,8 +178,9 @@ impl Greeting {
 
     fn introduce(&self, out: &mut Vec<u8>) {
         encode::map_header(out, 7, self.protocol);
-        let version = self.primary.version();
-        let texts = [("server", "redis"), ("version", version.as_str())];
+        let version = self.primary.as_ref().map(|primary| primary.version());
+        let version = version.as_ref().map_or(UNKNOWN_VERSION, |version| version.as_str());
+        let texts = [("server", "redis"), ("version", version)];
         for (name, value) in texts {
             encode::bulk(out, name.as_bytes());
             encode::bulk(out, value.as_bytes());

@@ -147,7 +147,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize, id: u64, wire: Wire, shutdown: Shutdown) -> Self {
-        let bell = Bell::new(shared.engine().reloads(), shutdown);
+        let bell = Bell::new(shared.engine().news(), shutdown);
         let lane = Lane(id);
         let context = shared.context(worker, lane);
         let limits = Limits { max_bulk: shared.limits().max_value, ..Limits::default() };
@@ -155,7 +155,7 @@ impl Session {
         let replies = Arc::new(Replies::new(context.clone(), shared.fallbacks().clone(), bound));
         let access = Access::new(context.world.rules().clone(), shared.stats().access.clone());
         let patience = Patience::new(shared.clock(), shared.limits().waits);
-        let greeting = Greeting::new(id, context.world.primary().clone());
+        let greeting = Greeting::new(id, &context);
         Self {
             dispatcher: Dispatcher::new(replies.clone(), context, greeting, access, limits),
             shared,

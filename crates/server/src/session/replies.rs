@@ -4,21 +4,25 @@
 //! request takes a place here when it is read; an answer that is first in line goes straight into the outgoing bytes,
 //! others wait in their place. The bytes of a healthy answer are copied once, from the node's buffer to here.
 
+mod detours;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context as Turn, Poll, Waker};
 
+use failsoft::context::Context;
 use failsoft::delivery::Deliver;
 use failsoft::gather::gather;
 use failsoft::job::{Job, Progress};
-use failsoft::runner::Context;
 use failsoft::telemetry::tally::Tally;
 use failsoft::verb::ManyVerb;
 use failsoft::world::World;
+use failsoft_core::outcome::Failure;
 use failsoft_core::request::Ending;
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
 
+use self::detours::Detours;
 use failsoft::gauge::Gauge;
 
 /// Buffers of frames kept for the next requests of this client.
@@ -63,6 +67,8 @@ struct Inner {
     session: Option<Waker>,
     /// Bytes of a reply to this client: the largest of late, forgotten by and by.
     typical: usize,
+    /// Requests that wait until it is known who owns their keys.
+    detours: Detours,
 }
 
 /// What is outstanding for a client.
@@ -153,6 +159,7 @@ impl Replies {
             tally: Tally::default(),
             session: None,
             typical: UNKNOWN_REPLY,
+            detours: Detours::default(),
         };
         Self { inner: Mutex::new(inner), fallbacks }
     }
@@ -356,6 +363,18 @@ impl Inner {
         }
     }
 
+    fn slot(&self, ticket: u64) -> Option<&Slot> {
+        self.slots.get((ticket - self.first) as usize)
+    }
+
+    /// The request at `ticket` that a node is asked, and where it is carried out.
+    fn job(&mut self, ticket: u64) -> Option<(&mut Job, &Context)> {
+        match self.slots.get_mut((ticket - self.first) as usize) {
+            Some(Slot::Asked { job, .. }) => Some((job, &self.context)),
+            Some(Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running) | None => None,
+        }
+    }
+
     fn take(&mut self, ticket: u64) -> Slot {
         match self.slots.get_mut((ticket - self.first) as usize) {
             Some(slot) => std::mem::replace(slot, Slot::Running),
@@ -402,6 +421,10 @@ impl Inner {
 enum Errand {
     None,
     Run(Job, Progress),
+    /// The node that was to be asked again could not be.
+    Unasked(Failure),
+    /// The first has come to wait for the map.
+    Detour,
     RunMany(Job, ManyVerb, Outcome),
 }
 
@@ -412,6 +435,8 @@ impl Deliver for Inbox {
     fn deliver(&self, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) {
         match self.0.handle_delivery(ticket, outcome, reply, now) {
             Errand::None => {}
+            Errand::Unasked(failure) => self.deliver(ticket, Outcome::Failed(failure), &[], now),
+            Errand::Detour => self.0.carry_on_detours(),
             Errand::Run(job, progress) => self.0.run(ticket, job, progress),
             Errand::RunMany(job, verb, outcome) => {
                 self.0.run_many(ticket, job, verb, Some((outcome, reply.to_vec())));
@@ -426,22 +451,27 @@ impl Deliver for Inbox {
 
 impl Replies {
     /// Jobs are told where they lie: the requests of a healthy pipeline are not moved.
-    fn handle_delivery(&self, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
+    fn handle_delivery(self: &Arc<Self>, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
         let progress = match inner.slots.get_mut((ticket - inner.first) as usize) {
             Some(Slot::Asked { job, touched }) => {
                 touched.invalidate(&inner.context.world);
-                Some(job.handle_reply(&inner.context.world, outcome, reply, now))
+                Some(job.handle_reply(&inner.context, outcome, reply, now))
             }
             Some(Slot::AskedMany { job, verb, keys }) if outcome == Outcome::Hit && verb.is_complete(reply, *keys) => {
-                Some(job.handle_reply(&inner.context.world, outcome, reply, now))
+                Some(job.handle_reply(&inner.context, outcome, reply, now))
             }
             Some(Slot::AskedMany { .. } | Slot::Ready(_) | Slot::Running) | None => None,
         };
         if let Some(Progress::Done(ending)) = progress {
             inner.answer(ticket, ending, reply, now);
             return Errand::None;
+        }
+        if let Some(progress) = progress
+            && let Some(errand) = self.detour(inner, ticket, progress, now)
+        {
+            return errand;
         }
         match (inner.take(ticket), progress) {
             (Slot::Asked { job, .. }, Some(progress)) if inner.closed => {

@@ -135,7 +135,9 @@ impl Story<'_> {
             Outcome::Miss(_) => Some(Ending::Absent(tier)),
             Outcome::Silent(_) if !reads => Some(Ending::OutcomeUnknown(self.apology(tier, outcome))),
             Outcome::Refused(refusal) if refusal.recourse() == Recourse::PassOn => Some(Ending::PassOn(tier)),
-            Outcome::Refused(_) if !reads => Some(self.in_the_plans_voice(tier, outcome)),
+            Outcome::Refused(refusal) if !reads && refusal != Refusal::TryAgain => {
+                Some(self.in_the_plans_voice(tier, outcome))
+            }
             Outcome::Refused(refusal) if credentials(refusal) && strict => Some(Ending::PassOn(tier)),
             Outcome::Failed(Failure::Handshake(refusal)) if refusal.health() != Health::Sick && strict => {
                 Some(Ending::Unavailable(self.apology(tier, outcome)))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::circuit::{Denial, DenialReason, Permit, PermitKind};
 use crate::plan::{AuthPolicy, Bounds, Intent, Plan};
-use crate::request::{Admission, Apology, Ask, Ending, Grant, RETRY_AFTER_DEFAULT, Request, Step};
+use crate::request::{Admission, Apology, Ask, Barred, Ending, Grant, Manner, RETRY_AFTER_DEFAULT, Request, Step};
 use crate::role::Role;
 use crate::stale::Acceptance;
 use crate::{Outcome, Tier, TierSet, Time};
@@ -114,6 +114,7 @@ impl Stage {
                     self.now = until;
                     continue;
                 }
+                Step::Learn(_) => panic!("nobody is sent anywhere here"),
                 Step::Look(acceptance) => self.look(acceptance),
                 Step::Ask(ask) => self.ask(ask),
             };
@@ -140,13 +141,17 @@ impl Stage {
 }
 
 impl Admission for Stage {
-    fn request_permit(&mut self, tier: Tier, turn: u8, _now: Time) -> Result<Grant, Denial> {
+    fn request_permit(&mut self, tier: Tier, turn: u8, _now: Time) -> Result<Grant, Barred> {
         match self.lines.front().copied() {
             Some(Shut(shut, retry_at)) if shut == tier => {
                 self.lines.pop_front();
-                Err(Denial { reason: DenialReason::Open, retry_at })
+                Err(Denial { reason: DenialReason::Open, retry_at }.into())
             }
-            _ => Ok(Grant { node: turn, permit: Permit { kind: PermitKind::Normal, epoch: 0 } }),
+            _ => Ok(Grant {
+                node: turn.into(),
+                permit: Permit { kind: PermitKind::Normal, epoch: 0 },
+                manner: Manner::Plain,
+            }),
         }
     }
 

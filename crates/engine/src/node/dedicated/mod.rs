@@ -16,7 +16,7 @@ use std::sync::Arc;
 use failsoft_core::circuit::{Denial, Evidence, ProbeResult};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
-use failsoft_core::{Outcome, Time};
+use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::encode;
 use failsoft_resp::reply::ReplyScanner;
 use failsoft_resp::{Limits, Protocol};
@@ -67,7 +67,7 @@ pub enum Undedicated {
 
 impl Undedicated {
     /// Appends what the client is told: nothing was done.
-    pub fn apologise(self, node: &Node, now: Time, out: &mut Vec<u8>) {
+    pub fn apologise(self, tier: Tier, now: Time, out: &mut Vec<u8>) {
         let (because, retry_after) = match self {
             Self::Full { bound } => {
                 let wait = RETRY_AFTER_DEFAULT.as_millis();
@@ -83,7 +83,7 @@ impl Undedicated {
             }
             Self::Failed(failure) => (failure, RETRY_AFTER_DEFAULT),
         };
-        let apology = Apology { tier: node.tier(), because: Outcome::Failed(because), retry_after };
+        let apology = Apology { tier, because: Outcome::Failed(because), retry_after };
         apologise(Code::Unavailable, apology, out);
     }
 }

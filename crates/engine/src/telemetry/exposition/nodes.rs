@@ -15,7 +15,7 @@ const CIRCUIT: CircuitMetrics = CircuitMetrics {
 };
 
 pub(super) fn tell(page: &mut Page, world: &World) {
-    world.nodes().for_each(|node| tell_one(page, node));
+    world.views().nodes().for_each(|node| tell_one(page, node));
 }
 
 fn tell_one(page: &mut Page, node: &Node) {

@@ -9,14 +9,11 @@ use crate::telemetry::route::Status;
 use crate::telemetry::totals::Sums;
 use crate::world::World;
 
-/// Hash slots of a Redis deployment; a standalone primary owns them all.
-const SLOTS: u32 = 16_384;
-
 /// The figures whose names are a contract.
 pub(super) fn tell_all(page: &mut Page, world: &World, sums: &Sums) {
-    let is_usable = world.primary().health().is_closed();
-    page.sample(Metric::SlotsAssigned, &[], SLOTS);
-    page.sample(Metric::SlotsOk, &[], if is_usable { SLOTS } else { 0 });
+    let view = world.deployment().view();
+    page.sample(Metric::SlotsAssigned, &[], view.slots_assigned());
+    page.sample(Metric::SlotsOk, &[], view.slots_ok());
     let statuses = Status::ALL.iter().zip(sums.statuses).map(|(status, count)| (status.name(), count));
     page.samples_by(Metric::RoutingAttempts, &[], statuses);
     page.histogram(Metric::RoutingLatency, &[], &sums.latency);

@@ -35,7 +35,7 @@ impl State {
             generation,
             uptime_seconds: engine.clock().now().since(Time::ZERO).as_secs_f64(),
             routes: world.routes().map(|(keys, route)| route_state(keys, route)).collect(),
-            nodes: world.nodes().map(|node| node_state(node)).collect(),
+            nodes: world.views().nodes().map(|node| node_state(node)).collect(),
             origins: world.origins().iter().map(|origin| origin_state(origin, &settings)).collect(),
             local: local_state(world.local()),
             tracking: world.tracking().map(|tracking| tracking_state(tracking)),

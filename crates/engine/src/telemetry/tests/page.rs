@@ -95,7 +95,7 @@ fn slots_are_ok_while_the_primary_is_asked_freely() {
     let engine = quiet();
     let slots = || Metrics::parse(&Exposition::default().render(&engine, None)).get("redis_cluster_slots_ok", &[]);
     assert_eq!(slots(), Some(16_384.0));
-    engine.world().0.primary().health().set_override(Override::HoldOpen);
+    engine.world().0.views().redis.nodes()[0].health().set_override(Override::HoldOpen);
     assert_eq!(slots(), Some(0.0));
 }
 

@@ -11,7 +11,7 @@ use failsoft_core::coherence::Epoch;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::plan::Plan;
 use failsoft_core::refusal::Refusal;
-use failsoft_core::request::{Admission, Ending, Grant, Request, Step};
+use failsoft_core::request::{Admission, Barred, Ending, Grant, Request, Step};
 use failsoft_core::stale::{Acceptance, Stamp};
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_testkit::redis::Redis;
@@ -69,14 +69,14 @@ pub(super) async fn eventful() -> Engine {
     let redis = Redis::start().await;
     let engine = engine(&redis.addr().to_string());
     let (world, _) = engine.world();
-    let probing = tokio::spawn(probe_forever(Arc::downgrade(world.primary())));
+    let probing = tokio::spawn(probe_forever(Arc::downgrade(&world.views().redis.nodes()[0])));
     eventually("the probe's verdict", Duration::from_secs(10), || async {
-        world.primary().stats().writable().is_some()
+        world.views().redis.nodes()[0].stats().writable().is_some()
     })
     .await;
     probing.abort();
     world.routes().for_each(|(_, route)| count_requests(route));
-    world.nodes().for_each(|node| count_node(node.stats()));
+    world.views().nodes().for_each(|node| count_node(node.stats()));
     count_origins(&world);
     count_local(&world);
     let stats = world.write_back().stats();
@@ -124,7 +124,7 @@ fn fail(plan: &Plan, outcome: Outcome) -> (Request, Ending) {
                 let missed = Outcome::Failed(Failure::DeadlineSpent);
                 request.handle_outcome(plan, &mut Closed, missed, Time::ZERO, 0);
             }
-            Step::Ask(_) | Step::Wait(_) => unreachable!("no permit is ever given"),
+            Step::Ask(_) | Step::Wait(_) | Step::Learn(_) => unreachable!("no permit is ever given"),
         }
     }
 }
@@ -132,8 +132,8 @@ fn fail(plan: &Plan, outcome: Outcome) -> (Request, Ending) {
 struct Closed;
 
 impl Admission for Closed {
-    fn request_permit(&mut self, _: Tier, _: u8, _: Time) -> Result<Grant, Denial> {
-        Err(Denial { reason: DenialReason::Open, retry_at: Time::NEVER })
+    fn request_permit(&mut self, _: Tier, _: u8, _: Time) -> Result<Grant, Barred> {
+        Err(Denial { reason: DenialReason::Open, retry_at: Time::NEVER }.into())
     }
 
     fn request_repeat(&mut self, _: Time) -> bool {

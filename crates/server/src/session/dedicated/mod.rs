@@ -28,6 +28,11 @@ use failsoft_core::outcome::Silence;
 use tokio::io::{Interest, Ready};
 use tokio::time::sleep_until;
 
+use failsoft::node::Undedicated;
+use failsoft::topology::Place;
+use failsoft_core::Tier;
+use failsoft_core::outcome::Failure;
+
 use self::desk::{Desk, Onward, Taken};
 use super::dispatch::Want;
 use super::patience::{Engagement, Hearing};
@@ -44,13 +49,18 @@ impl Session {
     /// Serves the client on a connection of its own until it needs none any more.
     pub(super) async fn serve_dedicated(&mut self, want: Want) -> Result<(), Ended> {
         self.replies.take_outgoing(&mut self.outgoing);
-        let primary = self.dispatcher.primary().clone();
+        let Some(primary) = self.dispatcher.primary(want.place).cloned() else {
+            let mut sorry = Vec::new();
+            Undedicated::Failed(Failure::Unowned).apologise(Tier::Primary, self.shared.clock().now(), &mut sorry);
+            self.dispatcher.refuse_dedication(sorry);
+            return Ok(());
+        };
         let protocol = self.dispatcher.protocol();
         match primary.dedicate(self.worker, protocol, want.speaker, want.leave).await {
             Ok(line) => Own::new(self, line, want).serve().await,
             Err(undedicated) => {
                 let mut sorry = Vec::new();
-                undedicated.apologise(&primary, self.shared.clock().now(), &mut sorry);
+                undedicated.apologise(primary.tier(), self.shared.clock().now(), &mut sorry);
                 self.dispatcher.refuse_dedication(sorry);
                 Ok(())
             }
@@ -62,6 +72,8 @@ impl Session {
 struct Own<'s> {
     session: &'s mut Session,
     desk: Desk,
+    /// Where the connection is to lead.
+    place: Place,
     /// How many bytes had passed between failsoft and the node when that was last looked at.
     moved: u64,
 }
@@ -70,7 +82,7 @@ impl<'s> Own<'s> {
     fn new(session: &'s mut Session, line: Dedicated, want: Want) -> Self {
         let (identities, now) = (session.shared.identities().clone(), session.shared.clock().now());
         let desk = Desk::new(line, want, &session.dispatcher, identities, now);
-        Self { session, desk, moved: 0 }
+        Self { session, desk, place: want.place, moved: 0 }
     }
 
     async fn serve(mut self) -> Result<(), Ended> {
@@ -308,7 +320,8 @@ impl<'s> Own<'s> {
             if !was_stranger && self.session.dispatcher.is_stranger() {
                 self.session.ending.get_or_insert(Ended::Revoked);
             }
-            if !Arc::ptr_eq(self.session.dispatcher.primary(), self.desk.line.node()) {
+            let primary = self.session.dispatcher.primary(self.place);
+            if primary.is_none_or(|primary| !Arc::ptr_eq(primary, self.desk.line.node())) {
                 self.session.ending.get_or_insert(Ended::Moved);
             }
         }

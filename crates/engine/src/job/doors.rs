@@ -1,0 +1,110 @@
+//! The circuits, views and budgets that one request goes by, as the machine asks for leave.
+
+use failsoft_core::cluster::{Endpoint, RedirectKind};
+use failsoft_core::outcome::Failure;
+use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
+use failsoft_core::{Tier, Time};
+
+use super::Matter;
+use super::trail::Detour;
+use crate::context::Context;
+use crate::route::Route;
+use crate::settings::NodeAddress;
+use crate::topology::{Hint, Place, View, Views};
+use crate::world::World;
+
+/// What is said for a tier that has no member.
+const NOBODY: Barred = Barred { because: Failure::CircuitOpen, retry_at: Time::NEVER };
+
+/// What one request goes by.
+pub(super) struct Doors<'j> {
+    world: &'j World,
+    views: &'j Views,
+    route: &'j Route,
+    place: Place,
+    detour: Option<&'j mut Detour>,
+}
+
+impl<'j> Doors<'j> {
+    pub(super) fn of(context: &'j Context, route: &'j Route, matter: &Matter, detour: Option<&'j mut Detour>) -> Self {
+        Self { world: &context.world, views: &context.views, route, place: matter.place, detour }
+    }
+
+    fn views(&self) -> &Views {
+        self.detour.as_ref().and_then(|detour| detour.views()).unwrap_or(self.views)
+    }
+}
+
+impl Admission for Doors<'_> {
+    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
+        let views = self.views();
+        match tier {
+            Tier::Primary => views.redis.request_primary(self.place, now),
+            Tier::Replica => views.redis.request_replica(self.place, turn, now),
+            Tier::Regional => match &views.regional {
+                Some(regional) => regional.request_any(self.place, turn, now),
+                None => Err(NOBODY),
+            },
+            Tier::Origin => match &self.route.source {
+                Some(source) => {
+                    let permit = source.origin.health().request_permit(now)?;
+                    Ok(Grant { node: 0, permit, manner: Manner::Plain })
+                }
+                None => Err(NOBODY),
+            },
+            Tier::Local | Tier::Default => Err(NOBODY),
+        }
+    }
+
+    fn request_redirected(&mut self, now: Time) -> Result<Grant, Astray> {
+        if !self.world.deployment().is_discovered() {
+            return Err(Astray::Nowhere);
+        }
+        let followed = self.follow(now);
+        self.world.deployment().stats().handle_redirected(followed.err());
+        followed
+    }
+
+    fn request_repeat(&mut self, now: Time) -> bool {
+        self.world.request_repeat(now)
+    }
+}
+
+impl Doors<'_> {
+    fn follow(&mut self, now: Time) -> Result<Grant, Astray> {
+        let (deployment, views) = (self.world.deployment(), self.views());
+        let Some((redirect, asked)) = self.detour.as_ref().and_then(|detour| detour.redirect()) else {
+            // A demoted primary does not say who has taken its place.
+            return Err(Astray::Unknown);
+        };
+        let view = &views.redis;
+        let manner = match redirect.kind {
+            RedirectKind::Ask => Manner::Asking,
+            RedirectKind::Moved => {
+                if is_news(&deployment.view(), redirect.slot, &view.node(asked).options().address) {
+                    deployment.hint(Hint::Moved);
+                }
+                Manner::Plain
+            }
+        };
+        let target = redirect.target(&endpoint_of(&view.node(asked).options().address)).ok_or(Astray::Unknown)?;
+        let address = deployment.reach(&target).map_err(|_| Astray::Refused)?;
+        let node = view.primary_at(&address).ok_or(Astray::Unknown)?;
+        if self.detour.as_ref().is_some_and(|detour| detour.has_been_at(node)) {
+            return Err(Astray::Unknown);
+        }
+        view.request(node, manner, now).map_err(Astray::Barred)
+    }
+}
+
+/// Whether the slot is still believed to belong to whoever has just said that it does not.
+fn is_news(view: &View, slot: failsoft_core::cluster::Slot, asked: &NodeAddress) -> bool {
+    view.primary(Place::Slot(slot)).is_none_or(|owner| owner.options().address == *asked)
+}
+
+fn endpoint_of(address: &NodeAddress) -> Endpoint {
+    match address {
+        NodeAddress::Tcp { host, port, .. } => Endpoint::new(host.clone(), *port),
+        NodeAddress::Unix { .. } => Endpoint::new("", 0),
+    }
+}

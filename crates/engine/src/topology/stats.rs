@@ -1,0 +1,31 @@
+//! What is counted about looking at a deployment.
+
+use failsoft_core::request::Astray;
+
+use crate::telemetry::counter::{Counter, CounterMap};
+
+/// What is counted about looking at a deployment.
+#[derive(Debug, Default)]
+pub struct TopologyStats {
+    /// Looks that have been done, by what came of them.
+    pub looks: CounterMap,
+    /// Why a look was asked for.
+    pub hints: CounterMap,
+    /// Redirections, by what came of them.
+    pub redirects: CounterMap,
+    /// Views that differ from the one before.
+    pub changes: Counter,
+}
+
+impl TopologyStats {
+    /// A primary has sent a request elsewhere; `astray` is why it did not go there.
+    pub(crate) fn handle_redirected(&self, astray: Option<Astray>) {
+        match astray {
+            None => self.redirects.increment("followed"),
+            Some(Astray::Nowhere) => {}
+            Some(Astray::Unknown) => self.redirects.increment("unknown"),
+            Some(Astray::Refused) => self.redirects.increment("forbidden"),
+            Some(Astray::Barred(_)) => self.redirects.increment("barred"),
+        }
+    }
+}

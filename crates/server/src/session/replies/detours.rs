@@ -1,0 +1,145 @@
+//! Requests that were sent elsewhere: asked again at once where it is known whom, and otherwise when that is known.
+//!
+//! They keep their order, so that of two writes to one key the second is never asked before the first: those that wait
+//! for the map wait in one line, and whatever is sent elsewhere while there is a line joins it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use failsoft::delivery::{Deliver, Sink};
+use failsoft::job::Progress;
+use failsoft::node::Question;
+use failsoft::topology::{Hint, Look};
+use failsoft_core::request::Ask;
+use failsoft_core::{Outcome, Tier, Time};
+
+use super::{Errand, Inbox, Inner, Replies, Slot};
+
+/// Those of one client that wait, at most as many as it may have under way.
+#[derive(Default)]
+pub(super) struct Detours {
+    line: VecDeque<Waiting>,
+}
+
+/// A request that waits for its turn; it keeps its place among the replies.
+struct Waiting {
+    ticket: u64,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy)]
+enum Cause {
+    /// It has to be looked anew which nodes there are; it waits until then at the longest.
+    Map(Look, Time),
+    /// It is known whom to ask, and others are before it.
+    Order(Ask),
+}
+
+impl Replies {
+    /// Carries the request at `ticket` on if it is sent to another primary, or waits to learn of one.
+    pub(super) fn detour(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        ticket: u64,
+        progress: Progress,
+        now: Time,
+    ) -> Option<Errand> {
+        if inner.closed || !matches!(inner.slot(ticket), Some(Slot::Asked { .. })) {
+            return None;
+        }
+        let cause = match progress {
+            Progress::Learn(by) => Cause::Map(inner.context.world.deployment().hint(Hint::Moved)?, by),
+            Progress::Ask(ask) if ask.tier == Tier::Primary && inner.detours.line.is_empty() => {
+                return Some(self.ask_again(inner, ticket, ask, now));
+            }
+            Progress::Ask(ask) if ask.tier == Tier::Primary => Cause::Order(ask),
+            Progress::Ask(_) | Progress::Wait(_) | Progress::Done(_) => return None,
+        };
+        inner.detours.line.push_back(Waiting { ticket, cause });
+        Some(if inner.detours.line.len() == 1 { Errand::Detour } else { Errand::None })
+    }
+
+    fn ask_again(self: &Arc<Self>, inner: &Inner, ticket: u64, ask: Ask, now: Time) -> Errand {
+        let Some(Slot::Asked { job, .. }) = inner.slot(ticket) else {
+            return Errand::None;
+        };
+        let context = &inner.context;
+        let question = Question {
+            sink: Sink { to: Arc::new(Inbox(self.clone())), ticket },
+            permit: ask.grant.permit,
+            by: ask.by,
+            asked: now,
+            protocol: job.matter().protocol,
+            author: job.author(),
+            lane: context.lane,
+            manner: ask.grant.manner,
+        };
+        match job.node(context, ask).ask(context.worker, job.frame(), question) {
+            Ok(()) => Errand::None,
+            Err(failure) => Errand::Unasked(failure),
+        }
+    }
+
+    /// Carries on those that wait, one after the other, in a task that ends when nobody waits any more.
+    pub(super) fn carry_on_detours(self: &Arc<Self>) {
+        let replies = self.clone();
+        tokio::spawn(async move {
+            while let Some((cause, context)) = replies.next_detour() {
+                if let Cause::Map(look, by) = cause {
+                    context.world.deployment().learned(look, by.since(context.now())).await;
+                }
+                replies.end_detour();
+            }
+        });
+    }
+
+    fn next_detour(&self) -> Option<(Cause, failsoft::context::Context)> {
+        let inner = self.inner.lock();
+        let first = inner.detours.line.front()?;
+        Some((first.cause, inner.context.clone()))
+    }
+
+    /// The first in line goes on by what is known now.
+    fn end_detour(self: &Arc<Self>) {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        let now = inner.context.now();
+        let Some(Waiting { ticket, cause }) = inner.detours.line.pop_front() else {
+            return;
+        };
+        let errand = match cause {
+            Cause::Order(ask) => self.ask_again(inner, ticket, ask, now),
+            Cause::Map(..) => self.go_on(inner, ticket, now),
+        };
+        drop(guard);
+        match errand {
+            Errand::Run(job, progress) => self.run(ticket, job, progress),
+            Errand::Unasked(failure) => {
+                let inbox = Inbox(self.clone());
+                inbox.deliver(ticket, Outcome::Failed(failure), &[], now);
+                inbox.wake();
+            }
+            Errand::None | Errand::Detour | Errand::RunMany(..) => {}
+        }
+    }
+
+    fn go_on(self: &Arc<Self>, inner: &mut Inner, ticket: u64, now: Time) -> Errand {
+        let views = inner.context.world.views();
+        let Some((job, context)) = inner.job(ticket) else {
+            return Errand::None;
+        };
+        job.take_up(views);
+        match job.advance(context, now) {
+            Progress::Ask(ask) if ask.tier == Tier::Primary => self.ask_again(inner, ticket, ask, now),
+            Progress::Done(ending) => {
+                inner.answer(ticket, ending, &[], now);
+                inner.wake();
+                Errand::None
+            }
+            progress @ (Progress::Ask(_) | Progress::Wait(_) | Progress::Learn(_)) => match inner.take(ticket) {
+                Slot::Asked { job, .. } => Errand::Run(job, progress),
+                Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running => Errand::None,
+            },
+        }
+    }
+}
