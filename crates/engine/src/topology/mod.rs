@@ -4,6 +4,8 @@
 //! shards with a primary and replicas, found by the slot of a key. What keeps views true works in the background; no
 //! request asks a node about the topology itself.
 
+pub mod address;
+pub mod cluster;
 mod deployment;
 mod looks;
 mod maker;
