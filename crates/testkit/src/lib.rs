@@ -1,7 +1,7 @@
 //! Development only: real servers on free loopback ports, broken on purpose.
 //!
-//! Every integration test of the project is written on this crate. Its tools start the real thing (Redis, alone
-//! or as a cluster, PostgreSQL, MariaDB, the `failsoft` binary) or stand in for a bad peer (a fault proxy, a hostile server,
+//! Every integration test of the project is written on this crate. Its tools start the real thing (Redis, alone,
+//! as a cluster or under sentinels, PostgreSQL, MariaDB, the `failsoft` binary) or stand in for a bad peer (a fault proxy, a hostile server,
 //! a hostile client, a counting HTTP origin), and each of them can be made to fail in one named way.
 //!
 //! Three promises hold throughout:
@@ -41,6 +41,7 @@ pub mod proxy;
 pub mod redis;
 mod scratch;
 pub mod scripts;
+pub mod sentinel;
 pub mod sidecar;
 pub mod sql;
 mod template;

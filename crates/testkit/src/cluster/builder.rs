@@ -7,13 +7,11 @@
 
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::Cluster;
 use super::node::{Gates, Node};
 use super::plan::{self, Plan, Ports};
 use crate::network::{Network, Party};
-use crate::redis::Redis;
+use crate::redis::{Redis, Steady};
 use crate::together;
 
 const DEFAULTS: [(&str, &str); 5] = [
@@ -140,8 +138,8 @@ impl ClusterBuilder {
             (None, _) | (_, None) => None,
         };
         let redis = builder.port(ports.data).file(NODES_FILE, &plan::nodes_file(plans, index)).start().await;
-        let asking = Mutex::default();
-        Node { redis, id: plan.id.clone(), shard: plan.shard(index), party, gates, _bus: ports.bus, asking }
+        let steady = Steady::default();
+        Node { redis, id: plan.id.clone(), shard: plan.shard(index), party, gates, _bus: ports.bus, steady }
     }
 
     /// Ours first, since of two lines of one name Redis takes the last.

@@ -1,23 +1,13 @@
 //! One member of a cluster: a Redis with an identity that outlives its role and its process.
-//!
-//! Questions of the testkit's own go over one connection that is kept, so that polling a cluster neither burdens it
-//! nor disturbs the counts a test takes; they are answered within [`ANSWER_WITHIN`] or not at all, since a node may
-//! be stopped, asleep or dead at any time.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, RedisResult, Value, from_redis_value};
+use redis::{FromRedisValue, RedisResult, Value};
 
 use super::view::View;
 use crate::network::{Gate, Party};
 use crate::port::FreePort;
-use crate::redis::{Redis, connect};
-
-/// A node that has not answered by then does not count for this look.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+use crate::redis::{Redis, Steady};
 
 /// One node. It is what the builder made it only until the first failover: ask the cluster for roles.
 #[derive(Debug)]
@@ -29,7 +19,7 @@ pub struct Node {
     pub(super) party: Party,
     pub(super) gates: Option<Gates>,
     pub(super) _bus: FreePort,
-    pub(super) asking: Mutex<Option<MultiplexedConnection>>,
+    pub(super) steady: Steady,
 }
 
 /// What stands before a node whose cluster can be partitioned.
@@ -133,30 +123,11 @@ impl Node {
     }
 
     async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> Option<T> {
-        if !self.redis.is_running() {
-            return None;
-        }
-        let answer = tokio::time::timeout(ANSWER_WITHIN, self.ask_patiently(words)).await;
-        let value = answer.ok().and_then(Result::ok);
-        if value.is_none() {
-            self.asking.lock().take();
-        }
-        from_redis_value(value?).ok()
+        self.steady.ask(&self.redis, words).await
     }
 
     /// Runs a command on the connection that is kept.
     pub(super) async fn ask_patiently(&self, words: &[&str]) -> RedisResult<Value> {
-        let kept = self.asking.lock().clone();
-        let mut connection = match kept {
-            Some(connection) => connection,
-            None => connect(&self.redis.url()).await?,
-        };
-        let mut command = redis::Cmd::new();
-        words.iter().for_each(|word| {
-            command.arg(word);
-        });
-        let value = command.query_async(&mut connection).await?;
-        *self.asking.lock() = Some(connection);
-        Ok(value)
+        self.steady.run(&self.redis, words).await
     }
 }

@@ -8,6 +8,7 @@
 mod builder;
 mod dial;
 mod faults;
+mod steady;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use redis::{AsyncConnectionConfig, Client, RedisResult, Value};
 
 pub use builder::{Ready, RedisBuilder};
 pub use faults::{Crowd, Pause};
+pub(crate) use steady::Steady;
 pub use tally::Tally;
 
 use crate::port::FreePort;
