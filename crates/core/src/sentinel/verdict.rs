@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use self::family::Mark;
-use super::{Condition, Disbelief, ReplicaSighting, SentinelWitness, Watch, Word};
+use super::{Condition, Disbelief, ReplicaSighting, SentinelSighting, SentinelWitness, Watch, Word};
 use crate::cluster::{Endpoint, NodeId};
 
 /// A primary and its replicas, as a majority of the sentinels see them.
@@ -70,16 +70,23 @@ pub fn believe(
     }
 }
 
-/// The sentinels that `witnesses` know of and reach, and that are not among them: whom to ask next.
+/// The sentinels that `witnesses` know of and that are not among them: whom to ask next, those in front whom somebody
+/// reaches. A sentinel that misses all others may be the one that is cut off, so those are asked too.
 pub fn yet_unheard(witnesses: &[SentinelWitness]) -> Vec<Endpoint> {
     let heard: BTreeSet<_> = witnesses.iter().filter_map(|witness| witness.id).collect();
     let asked: BTreeSet<_> = witnesses.iter().map(|witness| &witness.from).collect();
     let known = witnesses.iter().filter_map(watching).flat_map(|(_, watch)| &watch.sentinels);
-    let unheard = known.filter(|sentinel| {
-        let is_heard = sentinel.id.is_some_and(|id| heard.contains(&id)) || asked.contains(&sentinel.endpoint);
-        !is_heard && sentinel.condition == Condition::Well
-    });
-    unheard.map(|sentinel| sentinel.endpoint.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    let is_heard = |sentinel: &&SentinelSighting| {
+        sentinel.id.is_some_and(|id| heard.contains(&id)) || asked.contains(&sentinel.endpoint)
+    };
+    let mut unheard: BTreeMap<&Endpoint, Condition> = BTreeMap::new();
+    for sentinel in known.filter(|sentinel| !is_heard(sentinel)) {
+        let best = unheard.entry(&sentinel.endpoint).or_insert(sentinel.condition);
+        *best = sentinel.condition.min(*best);
+    }
+    let mut unheard: Vec<_> = unheard.into_iter().collect();
+    unheard.sort_by_key(|(_, condition)| *condition);
+    unheard.into_iter().map(|(endpoint, _)| endpoint.clone()).collect()
 }
 
 fn watching(witness: &SentinelWitness) -> Option<Watching<'_>> {

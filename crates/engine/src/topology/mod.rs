@@ -10,6 +10,8 @@ mod deployment;
 mod looks;
 mod maker;
 mod place;
+mod replies;
+pub mod sentinel;
 mod stats;
 mod view;
 

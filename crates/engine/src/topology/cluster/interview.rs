@@ -14,9 +14,9 @@ use tokio::time::timeout;
 
 use super::Unheard;
 use super::reading::{Endpoints, Way, from_shards, from_slots};
-use super::replies::Replies;
 use crate::node::{NodeOptions, handshake};
 use crate::settings::NodeAddress;
+use crate::topology::replies::Replies;
 use crate::wire::Wire;
 
 /// What stands for the host of a node that was asked over a socket in the file system: it is on this machine.

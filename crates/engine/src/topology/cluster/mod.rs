@@ -4,10 +4,9 @@
 
 mod interview;
 mod reading;
-mod replies;
 mod unheard;
 
+pub use super::replies::ANSWER_BOUND;
 pub use interview::{interview, question};
 pub use reading::{Endpoints, Misread};
-pub use replies::ANSWER_BOUND;
 pub use unheard::Unheard;

@@ -51,6 +51,12 @@ impl<'w> Replies<'w> {
         }
     }
 
+    /// Forgets what has been read, for conversations that have no end.
+    pub(super) fn forget(&mut self) {
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+    }
+
     /// Says that no more replies are outstanding.
     pub(super) fn end(self) -> Result<(), Silence> {
         if self.taken == self.buffer.len() { Ok(()) } else { Err(Silence::ProtocolViolation) }
