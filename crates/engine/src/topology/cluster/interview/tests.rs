@@ -13,7 +13,7 @@ use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::eventually_some;
 
 use super::*;
-use crate::node::{Credentials, Reads};
+use crate::node::{Credentials, Leads, Reads};
 use crate::wire::Socket;
 
 /// For an answer that is expected, on a busy machine.
@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn options(addr: SocketAddr, timeout: Duration) -> NodeOptions {
     NodeOptions {
         address: NodeAddress::plain(addr.ip().to_string(), addr.port()),
+        leads: Leads::Anywhere,
         tls: None,
         credentials: Credentials::default(),
         database: 0,
