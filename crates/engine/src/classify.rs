@@ -6,6 +6,8 @@
 //! A command that is not known (a module's, or a newer server's) or has the wrong number of arguments is not judged
 //! here: it goes to the primary once, which answers or refuses it in its own words.
 
+mod sharded;
+
 use failsoft_resp::commands::{self, Access, Arguments, Class, Spec};
 
 use crate::route::Way;
@@ -40,6 +42,17 @@ pub enum Course {
         /// Where it belongs.
         place: Place,
     },
+    /// It concerns several shards, and is taken apart: see [`scatter`](crate::scatter).
+    Scatter {
+        /// What it is.
+        spec: &'static Spec,
+        /// Whose copies it makes void.
+        voids: Voids,
+    },
+    /// Its keys belong to several shards, and it cannot be taken apart.
+    CrossSlot,
+    /// It is about the cluster, or what a node of one is told: failsoft answers, which is the cluster to its clients.
+    AboutCluster(&'static Spec),
     /// Anything else: asked of the primary, once.
     Change {
         /// The route of the first key that has one.
@@ -101,6 +114,11 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, view: &View, command: &A) 
     if !commands::arity_ok(spec, command.count()) {
         return Course::Unjudged(Unjudged::Arity(spec));
     }
+    if view.is_sharded()
+        && let Some(course) = sharded::course(world, spec, command)
+    {
+        return course;
+    }
     match commands::class_of(spec, command) {
         Class::Connection => Course::Here,
         // Without a transaction there is nothing to end: that is known here.
@@ -134,7 +152,7 @@ fn place<A: Arguments + ?Sized>(view: &View, spec: &Spec, command: &A) -> Place 
         return Place::Anywhere;
     }
     let first = commands::keys(spec, command).next().and_then(|position| command.at(position.index));
-    first.map_or(Place::Anywhere, |key| view.place_of(key))
+    first.map_or_else(|| sharded::place_without_keys(spec, command), |key| view.place_of(key))
 }
 
 fn read<A: Arguments + ?Sized>(world: &World, view: &View, spec: &Spec, command: &A) -> Course {

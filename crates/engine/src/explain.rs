@@ -15,18 +15,21 @@ mod tests;
 
 use std::time::Duration;
 
+use failsoft_core::cluster::Slot;
 use failsoft_core::outcome::MissCause;
 use failsoft_core::request::Ending;
 use failsoft_core::{Outcome, Tier};
-use failsoft_resp::commands::{self, Class, Spec};
+use failsoft_resp::commands::{self, Class, Spec, Spread};
 
 pub use self::condition::{Conditions, LocalCondition, NodeCondition, OriginCondition, WhenError};
 pub use self::walk::{Event, Stage};
 
 use crate::classify::{Course, Read, Unjudged, classify};
 use crate::route::{Route, Way};
+use crate::scatter::{Part, take_apart};
 use crate::settings::nearest::nearest;
 use crate::verb::ManyVerb;
+use crate::words::Words;
 use crate::world::{RouteId, World};
 use walk::{Subject, ask_whole, walk};
 
@@ -55,6 +58,17 @@ pub enum Told<'w> {
         /// Unknown commands are put to the primary.
         walk: Walk<'w>,
     },
+    /// It is about the cluster, which to its clients is failsoft: no node is asked.
+    AboutCluster,
+    /// It is refused in Redis' words: its keys belong to several shards, and it cannot be taken apart.
+    CrossSlot,
+    /// Its keys lie in several slots: each part goes its way.
+    Scattered {
+        /// In the order of the slots.
+        parts: Vec<ScatteredPart<'w>>,
+    },
+    /// Every shard is asked, or one after the other; each goes this way.
+    Everywhere(Walk<'w>),
     /// It goes one way.
     Walked(Walk<'w>),
     /// The primary is asked for all keys; those that it does not answer go ways of their own.
@@ -64,6 +78,16 @@ pub enum Told<'w> {
         /// The way of each key that is left.
         keys: Vec<Walk<'w>>,
     },
+}
+
+/// What would become of a command on those of its keys that lie in one slot.
+pub struct ScatteredPart<'w> {
+    /// Where they lie.
+    pub slot: Slot,
+    /// Which they are.
+    pub keys: Vec<Vec<u8>>,
+    /// What becomes of it.
+    pub told: Told<'w>,
 }
 
 /// One request's way.
@@ -113,6 +137,14 @@ pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -
         Subject { words: words.to_vec(), spec, route: RouteId::PLAIN, way: Way::Write, verb: None, key: None };
     let told = match classify(world, &world.deployment().view(), words) {
         Course::Here => Told::Here,
+        Course::AboutCluster(_) => Told::AboutCluster,
+        Course::CrossSlot => Told::CrossSlot,
+        Course::Scatter { spec, .. } => match spec.spread {
+            Spread::Keys(_) => scattered(world, spec, words, conditions),
+            Spread::Shards(_) | Spread::Cursor | Spread::Whole => {
+                Told::Everywhere(walk(world, &subject, conditions, None))
+            }
+        },
         Course::Dedicated { .. } => Told::Dedicated,
         Course::Unjudged(Unjudged::Arity(_)) => Told::WrongArity,
         Course::Unjudged(Unjudged::Unknown) => {
@@ -131,6 +163,20 @@ pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -
         }
     };
     Explanation { spec, class, told }
+}
+
+/// Slot by slot, as [`scatter`](crate::scatter) does.
+fn scattered<'w>(world: &'w World, spec: &Spec, words: &[&[u8]], conditions: &Conditions) -> Told<'w> {
+    let explained = |part: Part| {
+        let words = Words::of(&part.frame);
+        let keys = commands::keys(spec, words.as_slices()).map(|key| words.as_slices()[key.index].to_vec());
+        ScatteredPart {
+            slot: part.slot,
+            keys: keys.collect(),
+            told: explain(world, words.as_slices(), conditions).told,
+        }
+    };
+    Told::Scattered { parts: take_apart(spec, words).into_iter().map(explained).collect() }
 }
 
 fn nearest_command(words: &[&[u8]]) -> Option<&'static str> {

@@ -1,5 +1,7 @@
 //! The words of a command that was kept as bytes.
 
+use std::ops::Range;
+
 use failsoft_resp::reply::{self, Head};
 
 /// The words of a command, as slices of its frame.
@@ -12,6 +14,13 @@ impl<'f> Words<'f> {
     /// The words of a whole, canonical frame.
     pub(crate) fn of(frame: &'f [u8]) -> Self {
         Self(reply::elements(frame).filter_map(word).collect())
+    }
+
+    /// Where word `index` lies in `frame`, of which these are the words.
+    pub(crate) fn span(&self, frame: &[u8], index: usize) -> Range<u32> {
+        let word = self.0[index];
+        let start = (word.as_ptr() as usize - frame.as_ptr() as usize) as u32;
+        start..start + word.len() as u32
     }
 
     /// The words, the command's name first.
@@ -34,6 +43,8 @@ mod tests {
     #[test]
     fn words_are_cut_out_of_the_frame() {
         let frame = b"*3\r\n$4\r\nHGET\r\n$1\r\nk\r\n$0\r\n\r\n";
-        assert_eq!(Words::of(frame).as_slices(), [&b"HGET"[..], b"k", b""]);
+        let words = Words::of(frame);
+        assert_eq!(words.as_slices(), [&b"HGET"[..], b"k", b""]);
+        assert_eq!(words.span(frame, 1), 18..19);
     }
 }

@@ -36,6 +36,20 @@ pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// A text of no particular format: `$length`, or in RESP3 a verbatim string that says so.
+pub fn text(out: &mut Vec<u8>, text: &str, protocol: Protocol) {
+    const FORMAT: &[u8] = b"txt:";
+    match protocol {
+        Protocol::Resp2 => bulk(out, text.as_bytes()),
+        Protocol::Resp3 => {
+            length_line(out, b'=', FORMAT.len() + text.len());
+            out.extend_from_slice(FORMAT);
+            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
 /// The absent value: `$-1` or `_`.
 pub fn nil(out: &mut Vec<u8>, protocol: Protocol) {
     out.extend_from_slice(match protocol {
@@ -150,8 +164,8 @@ mod tests {
     fn what_resp2_lacks_becomes_what_redis_sends_instead() {
         use Protocol::{Resp2, Resp3};
         for (protocol, expected) in [
-            (Resp2, "$-1\r\n*-1\r\n*6\r\n*3\r\n*3\r\n:1\r\n:0\r\n"),
-            (Resp3, "_\r\n_\r\n%3\r\n~3\r\n>3\r\n#t\r\n#f\r\n"),
+            (Resp2, "$-1\r\n*-1\r\n*6\r\n*3\r\n*3\r\n:1\r\n:0\r\n$2\r\nhi\r\n"),
+            (Resp3, "_\r\n_\r\n%3\r\n~3\r\n>3\r\n#t\r\n#f\r\n=6\r\ntxt:hi\r\n"),
         ] {
             let all = written(|o| {
                 nil(o, protocol);
@@ -161,6 +175,7 @@ mod tests {
                 push_header(o, 3, protocol);
                 boolean(o, true, protocol);
                 boolean(o, false, protocol);
+                text(o, "hi", protocol);
             });
             assert_eq!(all, expected);
         }

@@ -9,7 +9,8 @@ use std::fmt;
 
 use crc::{CRC_16_XMODEM, Crc, Table};
 
-static CHECKSUM: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
+const CRC: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
+static CHECKSUM: Crc<u16, Table<16>> = CRC;
 
 /// One of the parts into which a cluster divides its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

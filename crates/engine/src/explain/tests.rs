@@ -70,9 +70,15 @@ fn all_conditions() -> Vec<Conditions> {
 fn walked(told: Told<'_>) -> Walk<'_> {
     match told {
         Told::Walked(walk) => walk,
-        Told::Here | Told::Dedicated | Told::WrongArity | Told::Unknown { .. } | Told::TakenApart { .. } => {
-            panic!("one walk is expected")
-        }
+        Told::Here
+        | Told::AboutCluster
+        | Told::Dedicated
+        | Told::WrongArity
+        | Told::CrossSlot
+        | Told::Unknown { .. }
+        | Told::Scattered { .. }
+        | Told::Everywhere(_)
+        | Told::TakenApart { .. } => panic!("one walk is expected"),
     }
 }
 

@@ -44,16 +44,35 @@ pub fn keys_at<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> KeysAt {
 ///
 /// Of commands only that the table says may be [taken apart](commands::Spread::Keys).
 pub fn take_apart<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> Vec<Part> {
-    let words = words_per_key(spec);
-    if !(command.count() - 1).is_multiple_of(words) {
+    let mut keys = keys_of(spec, command);
+    keys.sort_by_key(|key| key.slot);
+    keys.chunk_by(|one, other| one.slot == other.slot).map(|keys| part(spec, command, keys)).collect()
+}
+
+/// The same, key by key.
+pub fn take_to_pieces<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> Vec<Part> {
+    keys_of(spec, command).chunks(1).map(|key| part(spec, command, key)).collect()
+}
+
+/// One key of a command that is taken apart.
+struct Key {
+    slot: Slot,
+    /// Which of the keys it is.
+    number: usize,
+    /// Which of the words.
+    index: usize,
+}
+
+fn keys_of<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> Vec<Key> {
+    if !(command.count() - 1).is_multiple_of(words_per_key(spec)) {
         return Vec::new();
     }
-    let mut keys: Vec<(Slot, usize, usize)> = commands::keys(spec, command)
-        .enumerate()
-        .map(|(number, key)| (Slot::of(command.at(key.index).unwrap_or_default()), number, key.index))
-        .collect();
-    keys.sort_unstable();
-    keys.chunk_by(|one, other| one.0 == other.0).map(|keys| part(command, keys, words)).collect()
+    let keys = commands::keys(spec, command).enumerate();
+    let key = |(number, key): (usize, commands::KeyPosition)| {
+        let slot = Slot::of(command.at(key.index).unwrap_or_default());
+        Key { slot, number, index: key.index }
+    };
+    keys.map(key).collect()
 }
 
 /// How many words a key has, itself included: one, or two where it is followed by its value.
@@ -72,16 +91,17 @@ fn words_per_key(spec: &Spec) -> usize {
 }
 
 /// The command on `keys`, which lie in one slot.
-fn part<A: Arguments + ?Sized>(command: &A, keys: &[(Slot, usize, usize)], words: usize) -> Part {
+fn part<A: Arguments + ?Sized>(spec: &Spec, command: &A, keys: &[Key]) -> Part {
+    let words = words_per_key(spec);
     let mut frame = Vec::new();
     encode::array_header(&mut frame, 1 + keys.len() * words);
     encode::bulk(&mut frame, command.at(0).unwrap_or_default());
-    for (_, _, index) in keys {
-        for word in *index..*index + words {
+    for key in keys {
+        for word in key.index..key.index + words {
             encode::bulk(&mut frame, command.at(word).unwrap_or_default());
         }
     }
-    Part { slot: keys[0].0, frame, keys: keys.iter().map(|(_, number, _)| *number).collect() }
+    Part { slot: keys[0].slot, frame, keys: keys.iter().map(|key| key.number).collect() }
 }
 
 #[cfg(test)]
@@ -132,6 +152,20 @@ mod tests {
         assert_eq!(taken, [("MSET bar 2".into(), vec![1]), ("MSET foo 1 {foo}x 3 foo 4".into(), vec![0, 2, 3])]);
         let taken = parts("mget foo bar foo");
         assert_eq!(taken, [("mget bar".into(), vec![1]), ("mget foo foo".into(), vec![0, 2])]);
+    }
+
+    #[test]
+    fn taken_to_pieces_every_key_is_by_itself_as_often_as_it_is_named() {
+        let call = words("MSET foo 1 bar 2 foo 3");
+        let pieces = take_to_pieces(spec(&call), &call[..]);
+        let frames: Vec<&[u8]> = pieces.iter().map(|part| part.frame.as_slice()).collect();
+        let frame = |call: &str| {
+            let mut frame = Vec::new();
+            encode::command(&mut frame, call.split(' ').map(str::as_bytes).collect::<Vec<_>>());
+            frame
+        };
+        assert_eq!(frames, [frame("MSET foo 1"), frame("MSET bar 2"), frame("MSET foo 3")]);
+        assert_eq!(pieces.iter().flat_map(|part| part.keys.clone()).collect::<Vec<_>>(), [0, 1, 2]);
     }
 
     #[test]

@@ -89,6 +89,14 @@ impl Builder {
     }
 }
 
+#[cfg(test)]
+impl View {
+    /// Of a cluster of which nothing is known yet.
+    pub(crate) fn unknown_cluster(taken: Time) -> Self {
+        Builder::default().sharded(0, taken)
+    }
+}
+
 impl View {
     /// Which view of its deployment this is: later ones have greater numbers.
     pub fn version(&self) -> u64 {

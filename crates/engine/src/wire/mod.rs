@@ -9,6 +9,7 @@ mod socket;
 pub mod tls;
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use bytes::BufMut;
@@ -92,6 +93,14 @@ impl Wire {
         match self {
             Self::Plain(socket) => socket.try_write_vectored(parts),
             Self::Tls(stream) => stream.try_write_vectored(parts),
+        }
+    }
+
+    /// The address that the peer has come to, if it came by one.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Plain(socket) => socket.local_addr(),
+            Self::Tls(stream) => stream.socket().local_addr(),
         }
     }
 

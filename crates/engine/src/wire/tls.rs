@@ -99,6 +99,10 @@ impl TlsStream {
         }
     }
 
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     pub(super) async fn ready(&mut self, interest: Interest) -> io::Result<Ready> {
         loop {
             if self.has_more && interest.is_readable() {

@@ -3,10 +3,13 @@
 //! What a command is has been found out by [`classify`]; here it is written down in a [`Matter`], put to whom it is
 //! for, and never looked up again.
 
+mod scatter;
+mod touched;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use failsoft::classify::{Course, Read, Unjudged, Voids, classify};
+use failsoft::classify::{Course, Read, Unjudged, classify};
 use failsoft::context::Context;
 use failsoft::delivery::Sink;
 use failsoft::job::{Job, Matter, Progress};
@@ -19,11 +22,12 @@ use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
-use failsoft_resp::commands::{self, Access, Class, Spec};
+use failsoft_resp::commands::{self, Class, Spec};
 use failsoft_resp::encode;
 use failsoft_resp::{Command, Limits, Protocol, ProtocolError};
 
 use super::access::{Access as ClientAccess, Login, Verdict};
+use super::doorstep::Doorstep;
 use super::greeting::{Greeting, Said, names_user};
 use super::replies::{Inbox, Replies, Slot, Touched};
 
@@ -34,6 +38,9 @@ pub(super) struct Dispatcher {
     context: Context,
     greeting: Greeting,
     access: ClientAccess,
+    doorstep: Doorstep,
+    /// The ticket of a command of which not all has been asked yet: nothing may pass it.
+    barrier: Option<u64>,
     /// The ticket of the last command that makes copies void.
     written: Option<u64>,
     /// What the client is told instead of being given a connection of its own.
@@ -60,6 +67,8 @@ pub(super) struct Want {
 }
 
 const OK: &[u8] = b"+OK\r\n";
+/// What is said of keys that do not lie together, in the words of Redis.
+const CROSSSLOT_REPLY: &[u8] = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
 /// What a transaction that could not be opened ends with, in the words of Redis.
 const DISCARDED: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
 
@@ -84,6 +93,7 @@ impl Dispatcher {
         context: Context,
         greeting: Greeting,
         access: ClientAccess,
+        doorstep: Doorstep,
         limits: Limits,
     ) -> Self {
         let inbox = Arc::new(Inbox(replies.clone()));
@@ -93,6 +103,8 @@ impl Dispatcher {
             context,
             greeting,
             access,
+            doorstep,
+            barrier: None,
             written: None,
             refusal: None,
             doomed: None,
@@ -138,6 +150,9 @@ impl Dispatcher {
     }
 
     fn dispatch_sound(&mut self, command: &Command<'_>, now: Time) -> Next {
+        if self.barrier.is_some_and(|ticket| !self.replies.is_answered(ticket)) {
+            return Next::Settle;
+        }
         match classify(&self.context.world, &self.context.views.redis, command) {
             course @ (Course::Here | Course::Dedicated { .. }) => return self.handle_connection(command, course),
             Course::Unjudged(Unjudged::Arity(_)) => {
@@ -147,6 +162,9 @@ impl Dispatcher {
                 let touched = self.touched_by_unknown(command);
                 self.change(command, RouteId::PLAIN, Way::Script, Place::Anywhere, touched, now);
             }
+            Course::Scatter { spec, voids } => self.scatter(command, spec, voids),
+            Course::CrossSlot => self.say(CROSSSLOT_REPLY),
+            Course::AboutCluster(spec) => self.say(&self.answer_about_cluster(command, spec)),
             Course::Read(read) => self.read(command, read, now),
             Course::ReadMany { route, verb, place } => self.read_many(command, route, verb, place, now),
             Course::Change { route, voids, way, place } => {
@@ -250,46 +268,6 @@ impl Dispatcher {
         }
     }
 
-    /// Any word of a command that is not known may be a key that it changes.
-    fn touched_by_unknown(&self, command: &Command<'_>) -> Touched {
-        let world = &self.context.world;
-        let routed = |word: &&[u8]| world.route(world.route_of(word)).reads_through();
-        Touched::Keys(command.args().skip(1).filter(routed).map(Box::from).collect())
-    }
-
-    fn touched(&self, command: &Command<'_>, voids: Voids) -> Touched {
-        let world = &self.context.world;
-        match voids {
-            Voids::Nothing => Touched::Nothing,
-            Voids::Everything => Touched::Everything,
-            Voids::Keys(spec) => Touched::Keys(
-                commands::keys(spec, command)
-                    .filter(|position| position.access == Access::Write)
-                    .map(|position| command.arg(position.index))
-                    .filter(|key| world.route(world.route_of(key)).reads_through())
-                    .map(Box::from)
-                    .collect(),
-            ),
-        }
-    }
-
-    /// Of which keys a command on the client's own connection makes copies void. Whichever database it is on: a copy too
-    /// many is lost rather than one too few.
-    pub(super) fn touched_by(&self, command: &Command<'_>, course: Course) -> Touched {
-        match course {
-            Course::Change { voids, .. } | Course::Dedicated { voids, .. } => self.touched(command, voids),
-            Course::Unjudged(Unjudged::Unknown) => self.touched_by_unknown(command),
-            Course::Here | Course::Unjudged(Unjudged::Arity(_)) | Course::Read(_) | Course::ReadMany { .. } => {
-                Touched::Nothing
-            }
-        }
-    }
-
-    /// Makes copies void.
-    pub(super) fn invalidate(&self, touched: &Touched) {
-        touched.invalidate(&self.context.world);
-    }
-
     fn change(&mut self, command: &Command<'_>, route: RouteId, way: Way, place: Place, touched: Touched, now: Time) {
         touched.invalidate(&self.context.world);
         let (protocol, stand_in) = (self.greeting.protocol(), StandIn::of(command.arg(0)));
@@ -389,7 +367,13 @@ impl Dispatcher {
                 let (class, place) = (Class::Connection, Place::Anywhere);
                 Some(Want { speaker, leave: Leave::OfCircuit, class, place })
             }
-            Course::Unjudged(_) | Course::Read(_) | Course::ReadMany { .. } | Course::Change { .. } => None,
+            Course::Unjudged(_)
+            | Course::Read(_)
+            | Course::ReadMany { .. }
+            | Course::Scatter { .. }
+            | Course::CrossSlot
+            | Course::AboutCluster(_)
+            | Course::Change { .. } => None,
         }
     }
 

@@ -8,6 +8,8 @@ pub(crate) mod access;
 mod bell;
 pub(crate) mod dedicated;
 mod dispatch;
+mod doorstep;
+mod face;
 mod greeting;
 pub(crate) mod patience;
 pub(crate) mod replies;
@@ -27,6 +29,7 @@ use tokio::time::timeout;
 use self::access::Access;
 use self::bell::Bell;
 use self::dispatch::{Dispatcher, Next, Want};
+use self::doorstep::Doorstep;
 use self::greeting::Greeting;
 use self::patience::{Engagement, Patience};
 use self::replies::{Backlog, Replies, Slot};
@@ -157,7 +160,14 @@ impl Session {
         let patience = Patience::new(shared.clock(), shared.limits().waits);
         let greeting = Greeting::new(id, &context);
         Self {
-            dispatcher: Dispatcher::new(replies.clone(), context, greeting, access, limits),
+            dispatcher: Dispatcher::new(
+                replies.clone(),
+                context,
+                greeting,
+                access,
+                Doorstep::new(shared.clone(), &wire),
+                limits,
+            ),
             shared,
             worker,
             lane,

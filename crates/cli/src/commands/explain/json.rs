@@ -13,14 +13,7 @@ use super::{Explained, text};
 /// The explanation.
 pub(super) fn of(explained: &Explained<'_>) -> Value {
     let explanation = explained.explanation;
-    let (course, walks, whole) = match &explanation.told {
-        Told::Here => ("answered here", Vec::new(), None),
-        Told::Dedicated => ("dedicated connection", Vec::new(), None),
-        Told::WrongArity => ("wrong number of arguments", Vec::new(), None),
-        Told::Unknown { walk, .. } => ("unknown command", vec![walk], None),
-        Told::Walked(walk) => ("routed", vec![walk], None),
-        Told::TakenApart { whole, keys } => ("taken apart", keys.iter().collect(), Some(stage(whole))),
-    };
+    let (course, walks, whole) = course(&explanation.told);
     json!({
         "command": text::name_of(explanation, explained.words),
         "class": explanation.class.map(|class| class.to_string()),
@@ -29,6 +22,24 @@ pub(super) fn of(explained: &Explained<'_>) -> Value {
         "whole": whole,
         "walks": walks.into_iter().map(|told| walk(explained, told)).collect::<Vec<_>>(),
     })
+}
+
+/// What it is called, the ways it goes, and the question that comes before them.
+fn course<'t, 'w>(told: &'t Told<'w>) -> (&'static str, Vec<&'t Walk<'w>>, Option<Value>) {
+    match told {
+        Told::Here => ("answered here", Vec::new(), None),
+        Told::Dedicated => ("dedicated connection", Vec::new(), None),
+        Told::WrongArity => ("wrong number of arguments", Vec::new(), None),
+        Told::AboutCluster => ("answered for the cluster", Vec::new(), None),
+        Told::CrossSlot => ("refused: keys in several slots", Vec::new(), None),
+        Told::Unknown { walk, .. } => ("unknown command", vec![walk], None),
+        Told::Walked(walk) => ("routed", vec![walk], None),
+        Told::Everywhere(walk) => ("every shard", vec![walk], None),
+        Told::Scattered { parts } => {
+            ("slot by slot", parts.iter().flat_map(|part| course(&part.told).1).collect(), None)
+        }
+        Told::TakenApart { whole, keys } => ("taken apart", keys.iter().collect(), Some(stage(whole))),
+    }
 }
 
 fn walk(explained: &Explained<'_>, walk: &Walk<'_>) -> Value {

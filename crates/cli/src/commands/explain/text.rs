@@ -16,52 +16,67 @@ use super::Explained;
 /// The explanation, several lines.
 pub(super) fn of(explained: &Explained<'_>) -> String {
     let mut text = String::new();
-    let name = name_of(explained.explanation, explained.words);
     let class = explained.explanation.class.map_or_else(|| "unknown".to_owned(), |class| class.to_string());
     line(&mut text, "command", &format!("{} ({class})", shown_words(explained.words)));
     if !explained.when.is_empty() {
         line(&mut text, "when", &explained.when.join(", "));
     }
-    match &explained.explanation.told {
+    tell(&mut text, explained, &explained.explanation.told);
+    text
+}
+
+fn tell(text: &mut String, explained: &Explained<'_>, told: &Told<'_>) {
+    match told {
         Told::Here => line(
-            &mut text,
+            text,
             "answered",
             "here: it is about the client's own connection, no node is asked unless it takes one for itself",
         ),
         Told::Dedicated => {
-            line(&mut text, "answered", "by the primary alone, on a connection that belongs to this client");
-            line(
-                &mut text,
-                "because",
-                "it gives its connection a state or occupies it; without the primary: UNAVAILABLE",
-            );
+            line(text, "answered", "by the primary alone, on a connection that belongs to this client");
+            line(text, "because", "it gives its connection a state or occupies it; without the primary: UNAVAILABLE");
         }
         // Said as an error before anything is printed.
         Told::WrongArity => {}
         Told::Unknown { nearest, walk } => {
+            let name = name_of(explained.explanation, explained.words);
             let nearest = nearest.map_or_else(String::new, |near| format!("; did you mean {}?", near.to_uppercase()));
-            line(&mut text, "note", &format!("failsoft knows no command {name}{nearest}"));
-            line(&mut text, "", "it is passed to the primary once, as a module's command would be");
-            describe(&mut text, explained, walk);
+            line(text, "note", &format!("failsoft knows no command {name}{nearest}"));
+            line(text, "", "it is passed to the primary once, as a module's command would be");
+            describe(text, explained, walk);
         }
-        Told::Walked(walk) => describe(&mut text, explained, walk),
+        Told::Walked(walk) => describe(text, explained, walk),
         Told::TakenApart { whole, keys } => {
             let rest = if keys.is_empty() { "" } else { ", not for every key" };
             let rest = if matches!(whole.event, Event::Asked { outcome: Outcome::Hit, .. }) { rest } else { "" };
-            line(&mut text, "steps", &format!("1. all keys: {}{rest}", stage(whole)));
+            line(text, "steps", &format!("1. all keys: {}{rest}", stage(whole)));
             if keys.is_empty() {
-                line(&mut text, "reply", &format!("what the {} says", whole.tier));
+                line(text, "reply", &format!("what the {} says", whole.tier));
             } else {
-                line(&mut text, "", "2. key by key, together; one that cannot be answered makes its error the reply");
+                line(text, "", "2. key by key, together; one that cannot be answered makes its error the reply");
             }
             for walk in keys {
                 text.push('\n');
-                line(&mut text, "key", &shown(walk.key.as_deref().unwrap_or_default()));
-                describe(&mut text, explained, walk);
+                line(text, "key", &shown(walk.key.as_deref().unwrap_or_default()));
+                describe(text, explained, walk);
+            }
+        }
+        Told::AboutCluster => line(text, "answered", "here: to its clients failsoft is the cluster"),
+        Told::CrossSlot => line(text, "reply", "-CROSSSLOT: its keys lie in several slots, and it is one act"),
+        Told::Everywhere(walk) => {
+            line(text, "asked", "every shard, or one after the other as its cursor says; each like this");
+            describe(text, explained, walk);
+        }
+        Told::Scattered { parts } => {
+            line(text, "asked", "slot by slot, together; one part that cannot be answered makes its error the reply");
+            for part in parts {
+                let keys: Vec<String> = part.keys.iter().map(|key| shown(key)).collect();
+                text.push('\n');
+                line(text, "slot", &format!("{}: {}", part.slot, keys.join(" ")));
+                tell(text, explained, &part.told);
             }
         }
     }
-    text
 }
 
 /// The command's name as Redis writes it.

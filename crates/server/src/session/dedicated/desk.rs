@@ -281,9 +281,13 @@ impl Desk {
             Course::Dedicated { class: Class::Blocking, .. } if !self.ledger.is_queueing() => {
                 (Patience::Endless, Doubt::Happened)
             }
-            Course::Dedicated { .. } | Course::Here => (Patience::Timeout, harmless),
+            Course::Dedicated { .. } | Course::Here | Course::CrossSlot | Course::AboutCluster(_) => {
+                (Patience::Timeout, harmless)
+            }
             Course::Read(_) | Course::ReadMany { .. } => (Patience::Timeout, Doubt::Nothing),
-            Course::Change { .. } | Course::Unjudged(_) => (Patience::Timeout, Doubt::Happened),
+            Course::Change { .. } | Course::Scatter { .. } | Course::Unjudged(_) => {
+                (Patience::Timeout, Doubt::Happened)
+            }
         }
     }
 

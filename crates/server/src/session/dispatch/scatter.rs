@@ -1,0 +1,48 @@
+//! Commands that before a cluster concern more than one shard, and those about the cluster itself.
+
+use failsoft::classify::Voids;
+use failsoft::scatter::{AT_ONCE, Gathering, Undertaking};
+use failsoft_resp::commands::Spec;
+use failsoft_resp::{Command, encode};
+
+use super::Dispatcher;
+use crate::session::face::Word;
+use crate::session::replies::{Slot, Touched};
+
+impl Dispatcher {
+    /// Asks several shards; the answer comes when the last of them has answered.
+    pub(super) fn scatter(&mut self, command: &Command<'_>, spec: &'static Spec, voids: Voids) {
+        let undertaking = match Undertaking::of(&self.context.views.redis, spec, command, command.frame()) {
+            Ok(undertaking) => undertaking,
+            Err(told) => {
+                self.replies.push(Slot::Ready(told));
+                return;
+            }
+        };
+        let touched = self.touched(command, voids);
+        touched.invalidate(&self.context.world);
+        let ticket = self.replies.push(Slot::Running);
+        if !matches!(touched, Touched::Nothing) {
+            self.written = Some(ticket);
+        }
+        if undertaking.pieces() > AT_ONCE {
+            self.barrier = Some(ticket);
+        }
+        let (replies, world) = (self.replies.clone(), self.context.world.clone());
+        let (protocol, means) = (self.greeting.protocol(), self.doorstep.means());
+        Gathering::begin(&self.context, undertaking, protocol, means, move |reply| {
+            touched.invalidate(&world);
+            replies.complete(ticket, reply);
+        });
+    }
+
+    /// What a client is told that takes failsoft for a node of a cluster.
+    pub(in crate::session) fn answer_about_cluster(&self, command: &Command<'_>, spec: &Spec) -> Vec<u8> {
+        let mut told = Vec::new();
+        match Word::of(spec.name) {
+            Some(word) => word.answer(command, &self.doorstep.address(), self.greeting.protocol(), &mut told),
+            None => encode::error(&mut told, &format!("ERR failsoft has no answer to '{}'", spec.name)),
+        }
+        told
+    }
+}

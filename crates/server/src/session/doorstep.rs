@@ -1,0 +1,42 @@
+//! Where a client has come in, as far as it is told: the door it came by, and what the sidecar says of itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use failsoft::scatter::Means;
+use failsoft::wire::Wire;
+
+use super::face::Address;
+use crate::listener::Speech;
+use crate::shared::Shared;
+
+/// Where a client has come in.
+pub(super) struct Doorstep {
+    shared: Arc<Shared>,
+    local: Option<SocketAddr>,
+    speech: Speech,
+}
+
+impl Doorstep {
+    /// Of the client at the other end of `wire`.
+    pub(super) fn new(shared: Arc<Shared>, wire: &Wire) -> Self {
+        let speech = match wire {
+            Wire::Plain(_) => Speech::Plain,
+            Wire::Tls(_) => Speech::Tls,
+        };
+        Self { shared, local: wire.local_addr(), speech }
+    }
+
+    /// Where the client is told that failsoft is.
+    pub(super) fn address(&self) -> Address {
+        let settings = self.shared.engine().settings();
+        let server = settings.server();
+        let port = server.listen().map_or(0, |listen| listen.port());
+        Address::of(server.announce(), self.local, port, self.speech)
+    }
+
+    /// What a command for several shards may take up.
+    pub(super) fn means(&self) -> Means {
+        Means { fallbacks: self.shared.fallbacks().clone(), most_bytes: self.shared.limits().max_output_buffer }
+    }
+}
