@@ -49,6 +49,8 @@ pub enum Failure {
     ConnectTimeout,
     /// The host name could not be resolved, or the network not reached.
     Unreachable,
+    /// The node was learned of, and its name leads where nobody may be connected to.
+    Forbidden,
     /// The node refused the connection's handshake (authentication, database, too many clients).
     Handshake(Refusal),
     /// There is no TLS with the node, and it is not spoken to without.
@@ -105,6 +107,7 @@ impl Failure {
             Self::ConnectRefused => "connect_refused",
             Self::ConnectTimeout => "connect_timeout",
             Self::Unreachable => "unreachable",
+            Self::Forbidden => "forbidden",
             Self::Handshake(refusal) => refusal.name(),
             Self::Tls(fault) => fault.name(),
             Self::Disconnected => "disconnected",
@@ -131,6 +134,7 @@ impl Failure {
             Self::ConnectRefused
             | Self::ConnectTimeout
             | Self::Unreachable
+            | Self::Forbidden
             | Self::Tls(_)
             | Self::Disconnected
             | Self::OriginError

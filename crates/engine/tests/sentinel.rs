@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use failsoft::node::{Credentials, NodeOptions, Reads};
+use failsoft::node::{Credentials, Leads, NodeOptions, Reads};
 use failsoft::settings::NodeAddress;
+use failsoft::topology::address::Destination;
 use failsoft::topology::sentinel::{
     News, Role, Survey, Unheard, ask_role, interview, listen, sentinel_options, survey,
 };
@@ -23,6 +24,7 @@ const LONG: Duration = Duration::from_secs(60);
 fn options(address: SocketAddr, password: Option<&str>) -> NodeOptions {
     NodeOptions {
         address: NodeAddress::plain(address.ip().to_string(), address.port()),
+        leads: Leads::Anywhere,
         tls: None,
         credentials: Credentials { username: None, password: password.map(str::to_owned) },
         database: 0,
@@ -176,7 +178,8 @@ async fn sentinels_have_a_password_of_their_own() {
     let node = options(group.servers()[0].addr(), Some("for-nodes"));
     let asked = |password: Option<&str>| {
         let credentials = Credentials { username: None, password: password.map(str::to_owned) };
-        sentinel_options(&node, options(sentinel, None).address, credentials)
+        let to = Destination { address: options(sentinel, None).address, leads: Leads::Anywhere };
+        sentinel_options(&node, to, credentials)
     };
     let witness = interview(&asked(Some("for-sentinels")), NAME).await.unwrap();
     assert!(matches!(witness.word, Word::Watching(_)));

@@ -155,6 +155,7 @@ async fn a_range_moves_with_its_keys_and_everybody_knows() {
     let target = &cluster.nodes()[1];
     cluster.reshard(100..=299, target).await;
     cluster.wait_ok().await;
+    assert_eq!(target.slots().await, [100..=299, 8192..=16383]);
     for node in cluster.nodes() {
         assert!(node.view().await.unwrap().of(target.id()).unwrap().slots.contains(&(100..=299)));
     }

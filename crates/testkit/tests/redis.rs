@@ -195,12 +195,15 @@ async fn refusal(url: &str, words: &[&str]) -> String {
 #[tokio::test]
 async fn max_clients_until_the_crowd_goes() {
     let redis = Redis::start().await;
+    let before = redis.tally().await;
     let crowd = redis.max_clients(5).await;
     assert_eq!(crowd.size(), 5);
     let mut client = TcpStream::connect(redis.addr()).await.unwrap();
     assert!(ask_inline(&mut client, "PING").await.contains("max number of clients"));
     drop(crowd);
     eventually("a free place", PATIENCE, || async { redis.try_command(&["PING"]).await.is_ok() }).await;
+    let since = redis.tally().await.since(&before);
+    assert!(since.refused_connections() > 0 && since.connections() >= 5, "{since:?}");
 }
 
 #[tokio::test]

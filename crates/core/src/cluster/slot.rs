@@ -9,8 +9,7 @@ use std::fmt;
 
 use crc::{CRC_16_XMODEM, Crc, Table};
 
-const CRC: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
-static CHECKSUM: Crc<u16, Table<16>> = CRC;
+static CHECKSUM: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
 /// One of the parts into which a cluster divides its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{AssembleError, Ground, bytes, circuit};
-use crate::node::{Credentials, NodeOptions, Reads};
+use crate::node::{Credentials, Leads, NodeOptions, Reads};
 use crate::settings::{self, NodeAddress, ThisProcess, Topology};
 use crate::tls::ClientTls;
 use crate::topology::{Deployment, Maker, Rank};
@@ -55,6 +55,7 @@ fn tls(redis: &settings::Redis, old: Option<Old<'_>>) -> Result<Option<Arc<Clien
 fn node_options(redis: &settings::Redis, address: &NodeAddress) -> NodeOptions {
     NodeOptions {
         address: address.clone(),
+        leads: Leads::Anywhere,
         tls: None,
         credentials: Credentials {
             username: redis.username().map(str::to_owned),

@@ -28,6 +28,7 @@ use failsoft_resp::Protocol;
 
 pub(crate) use self::backoff::Backoff;
 pub use self::dedicated::{Dedicated, Leave, Speaker, Undedicated};
+pub use self::dial::Leads;
 pub use self::handshake::Credentials;
 pub use self::link::Link;
 pub use self::stats::NodeStats;
@@ -45,6 +46,8 @@ use crate::tls::ClientTls;
 pub struct NodeOptions {
     /// Where it listens.
     pub address: NodeAddress,
+    /// To which addresses its name may lead.
+    pub leads: Leads,
     /// What TLS with it is made with, if its URL asks for TLS.
     pub tls: Option<Arc<ClientTls>>,
     /// Who failsoft is to the node.

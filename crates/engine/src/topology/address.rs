@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use failsoft_core::cluster::Endpoint;
 
+use crate::node::Leads;
 use crate::settings::{Forbidden, Networks, NodeAddress, Redis, Rewrite, Security};
 
 /// From where nodes say they are to where they are connected to.
@@ -25,17 +26,8 @@ pub struct Addresses {
 pub struct Destination {
     /// Its address; over TLS if the nodes that were named are spoken to so.
     pub address: NodeAddress,
-    /// Whether that is decided.
-    pub leave: Leave,
-}
-
-/// Whether a node may be connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Leave {
-    /// It may.
-    Given,
-    /// It may at those addresses to which its name resolves that [`Addresses::permit`] permits.
-    AtConnect,
+    /// To which addresses its name may lead, for [`NodeOptions`](crate::node::NodeOptions).
+    pub leads: Leads,
 }
 
 /// A node that was learned of is not connected to.
@@ -64,22 +56,20 @@ impl Addresses {
     /// # Errors
     /// That it is not, because it may not be.
     pub fn destination(&self, announced: &Endpoint) -> Result<Destination, OffLimits> {
-        let leave = |why| OffLimits { announced: announced.clone(), why };
         if let Some((host, port)) = self.rewrite.reachable(&announced.host, announced.port) {
-            return Ok(Destination { address: self.at(host, port), leave: Leave::Given });
+            return Ok(Destination { address: self.at(host, port), leads: Leads::Anywhere });
         }
         let address = self.at(&announced.host, announced.port);
         if self.named.contains(&address) {
-            return Ok(Destination { address, leave: Leave::Given });
+            return Ok(Destination { address, leads: Leads::Anywhere });
         }
-        let leave = match literal(&announced.host) {
-            Some(literal) => self.permit(literal).map(|()| Leave::Given).map_err(leave)?,
-            None => Leave::AtConnect,
-        };
-        Ok(Destination { address, leave })
+        if let Some(literal) = literal(&announced.host) {
+            self.permit(literal).map_err(|why| OffLimits { announced: announced.clone(), why })?;
+        }
+        Ok(Destination { address, leads: Leads::Within(self.networks.clone()) })
     }
 
-    /// Whether a node that was learned of may be connected to at an address to which its name resolves.
+    /// Whether a node that was learned of may be connected to at this address.
     ///
     /// # Errors
     /// Why not.
@@ -112,11 +102,11 @@ mod tests {
         Addresses::of(loaded.settings.redis())
     }
 
-    /// `address`, `address?` if its name has yet to be resolved, or the reason why not.
+    /// `address`, `address?` if where it leads is judged at every connection, or the reason why not.
     fn shown(addresses: &Addresses, announced: &str) -> String {
         match addresses.destination(&Endpoint::parse(announced).unwrap()) {
-            Ok(Destination { address, leave: Leave::Given }) => address.to_string(),
-            Ok(Destination { address, leave: Leave::AtConnect }) => format!("{address}?"),
+            Ok(Destination { address, leads: Leads::Anywhere }) => address.to_string(),
+            Ok(Destination { address, leads: Leads::Within(_) }) => format!("{address}?"),
             Err(off_limits) => off_limits.why.name().to_owned(),
         }
     }
@@ -133,8 +123,8 @@ mod tests {
         assert_shown(
             &usual,
             &[
-                ("10.0.0.2:7000", "10.0.0.2:7000"),
-                ("fd00::1:7000", "[fd00::1]:7000"),
+                ("10.0.0.2:7000", "10.0.0.2:7000?"),
+                ("fd00::1:7000", "[fd00::1]:7000?"),
                 ("redis-2.example.com:7000", "redis-2.example.com:7000?"),
                 ("169.254.169.254:80", "link_local"),
                 ("fe80::1%eth0:7000", "link_local"),
@@ -155,7 +145,7 @@ mod tests {
     fn this_machine_is_permitted_if_a_node_that_was_named_is_on_it() {
         for seed in ["redis://localhost:7000", "redis://127.0.0.1:7000", "redis://[::1]:7000"] {
             let here = addresses(&format!("nodes = [\"redis://10.0.0.1\", \"{seed}\"]"));
-            assert_shown(&here, &[("127.0.0.1:7001", "127.0.0.1:7001"), ("localhost:7001", "localhost:7001")]);
+            assert_shown(&here, &[("127.0.0.1:7001", "127.0.0.1:7001?"), ("localhost:7001", "localhost:7001?")]);
         }
     }
 
@@ -165,7 +155,7 @@ mod tests {
         assert_shown(
             &listed,
             &[
-                ("10.9.9.9:7000", "10.9.9.9:7000"),
+                ("10.9.9.9:7000", "10.9.9.9:7000?"),
                 ("11.0.0.1:7000", "unlisted"),
                 ("192.168.0.1:7000", "192.168.0.1:7000"),
                 ("192.168.0.1:7001", "unlisted"),
@@ -186,7 +176,7 @@ mod tests {
                 ("172.17.0.2:7000", "127.0.0.1:7000"),
                 ("172.17.0.2:7001", "tunnel:17001"),
                 ("127.0.0.1:7000", "10.0.0.9:7000"),
-                ("172.17.0.3:7000", "172.17.0.3:7000"),
+                ("172.17.0.3:7000", "172.17.0.3:7000?"),
             ],
         );
         let destination = rewritten.destination(&Endpoint::new("172.17.0.2", 7001)).unwrap();

@@ -32,9 +32,15 @@ impl Socket {
     /// # Errors
     /// What resolving the name or connecting to the last of its addresses has said.
     pub async fn connect_tcp(host: &str, port: u16) -> io::Result<Self> {
-        let socket = Self::from_tcp(TcpStream::connect((host, port)).await?)?;
-        socket.keep_alive(NODE_KEEPALIVE)?;
-        Ok(socket)
+        Self::to_node(TcpStream::connect((host, port)).await?)
+    }
+
+    /// Connects to the first of `addresses` that answers, like [`connect_tcp`](Self::connect_tcp).
+    ///
+    /// # Errors
+    /// What connecting to the last of them has said.
+    pub async fn connect_to(addresses: &[SocketAddr]) -> io::Result<Self> {
+        Self::to_node(TcpStream::connect(addresses).await?)
     }
 
     /// Connects to the socket at `path`.
@@ -71,6 +77,12 @@ impl Socket {
             Self::Tcp(stream) => stream.local_addr().ok(),
             Self::Unix(_) => None,
         }
+    }
+
+    fn to_node(stream: TcpStream) -> io::Result<Self> {
+        let socket = Self::from_tcp(stream)?;
+        socket.keep_alive(NODE_KEEPALIVE)?;
+        Ok(socket)
     }
 
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {

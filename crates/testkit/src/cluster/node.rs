@@ -1,6 +1,7 @@
 //! One member of a cluster: a Redis with an identity that outlives its role and its process.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use redis::{FromRedisValue, RedisResult, Value};
 
@@ -105,6 +106,11 @@ impl Node {
     /// What it says of the cluster; `None` when it says nothing.
     pub async fn view(&self) -> Option<View> {
         self.ask::<String>(&["CLUSTER", "NODES"]).await.map(|text| View::parse(&text))
+    }
+
+    /// What it owns by its own word; nothing when it says nothing.
+    pub async fn slots(&self) -> Vec<RangeInclusive<u16>> {
+        self.view().await.map(|view| view.own().slots.clone()).unwrap_or_default()
     }
 
     /// Whether it says that the cluster serves.

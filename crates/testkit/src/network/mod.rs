@@ -1,7 +1,7 @@
 //! A network between servers of one machine that can be cut, without being root: by proxies that know who is calling.
 //!
 //! On Linux all of 127.0.0.0/8 is the loopback. Each server gets an address there from which it calls the others
-//! (`bind-source-addr`), and announces, instead of its own port, that of a [`Gate`]: a proxy that reads the caller
+//! (`bind-source-addr`), and announces, instead of its own port, that of a gate: a proxy that reads the caller
 //! from the peer's address and calls the server in the caller's name. Which pairs are cut is one set, watched by all gates.
 //!
 //! A cut holds bytes back as a network that loses packets does with TCP: nobody is told of anything, neither of data nor

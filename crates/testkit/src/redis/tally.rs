@@ -17,6 +17,7 @@ pub struct Tally {
     reads: u64,
     writes: u64,
     connections: u64,
+    refused_connections: u64,
 }
 
 impl Tally {
@@ -45,6 +46,11 @@ impl Tally {
         self.connections
     }
 
+    /// Connections beyond `maxclients`; they are not among [`Tally::connections`].
+    pub fn refused_connections(&self) -> u64 {
+        self.refused_connections
+    }
+
     /// What came between `earlier` and this tally; the connection this tally was taken over is left out.
     ///
     /// # Panics
@@ -57,6 +63,7 @@ impl Tally {
             reads: less(self.reads, earlier.reads),
             writes: less(self.writes, earlier.writes),
             connections: less(self.connections, earlier.connections + 1),
+            refused_connections: less(self.refused_connections, earlier.refused_connections),
         }
     }
 }
@@ -75,10 +82,12 @@ impl Redis {
         let fields: BTreeMap<&str, &str> = info.lines().filter_map(|line| line.split_once(':')).collect();
         let counted = fields.iter().filter_map(|(name, value)| Some((name.strip_prefix("cmdstat_")?, arrivals(value))));
         let commands: BTreeMap<String, u64> = counted.map(|(name, count)| (name.to_owned(), count)).collect();
+        let number = |name: &str| fields[name].parse().expect("Redis counts in numbers");
         Tally {
             reads: sum(&commands, &reads),
             writes: sum(&commands, &writes),
-            connections: fields["total_connections_received"].parse().expect("Redis counts in numbers"),
+            connections: number("total_connections_received"),
+            refused_connections: number("rejected_connections"),
             commands,
         }
     }

@@ -3,12 +3,12 @@
 //! Whoever can answer in a node's place could otherwise send failsoft, credentials and all, wherever it likes: to a
 //! metadata service, to a database on this machine. So an address that was learned is looked at before it is
 //! connected to, and a name after it was resolved, since a name says nothing about where it leads. An IPv4 address
-//! in IPv6 clothes is judged as what it is. Unspecified, multicast and broadcast addresses are nobody's, whatever is
+//! in IPv6 clothes (mapped, or as a NAT64 gateway takes it, RFC 6052) is judged as what it is. Unspecified, multicast and broadcast addresses are nobody's, whatever is
 //! written.
 
 use crate::settings::judge::Judge;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// In which networks learned nodes may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Forbidden {
     Nobodys,
     /// It is link-local, where metadata services are.
     LinkLocal,
+    /// It is where a cloud keeps its metadata service, if not link-local.
+    Metadata,
     /// It is this machine, and no node that was named in the settings is.
     Loopback,
     /// It is in none of the networks that the settings list.
@@ -46,6 +48,7 @@ impl Forbidden {
         match self {
             Self::Nobodys => "nobodys",
             Self::LinkLocal => "link_local",
+            Self::Metadata => "metadata",
             Self::Loopback => "loopback",
             Self::Unlisted => "unlisted",
         }
@@ -57,6 +60,7 @@ impl fmt::Display for Forbidden {
         f.write_str(match self {
             Self::Nobodys => "no machine has such an address",
             Self::LinkLocal => "it is link-local; `networks` may allow it",
+            Self::Metadata => "it is a cloud's metadata service; `networks` may allow it",
             Self::Loopback => "it is this machine, and none of `nodes` is; `networks` may allow it",
             Self::Unlisted => "it is in none of `networks`",
         })
@@ -70,15 +74,13 @@ impl Networks {
     /// Why not.
     pub fn permit(&self, address: IpAddr) -> Result<(), Forbidden> {
         let address = address.to_canonical();
-        if is_nobodys(address) {
+        if is_nobodys(address) || is_nobodys(behind_gateway(address)) {
             return Err(Forbidden::Nobodys);
         }
         match &self.0 {
             Allowed::Listed(networks) if networks.iter().any(|network| network.contains(address)) => Ok(()),
             Allowed::Listed(_) => Err(Forbidden::Unlisted),
-            Allowed::Usual(_) if is_link_local(address) => Err(Forbidden::LinkLocal),
-            Allowed::Usual(Loopback::Forbidden) if address.is_loopback() => Err(Forbidden::Loopback),
-            Allowed::Usual(Loopback::Allowed | Loopback::Forbidden) => Ok(()),
+            Allowed::Usual(loopback) => usually(behind_gateway(address), *loopback),
         }
     }
 
@@ -101,6 +103,38 @@ impl Networks {
         networks.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(|list| Self(Allowed::Listed(list)))
     }
 }
+
+/// What is permitted where nothing is listed.
+fn usually(address: IpAddr, loopback: Loopback) -> Result<(), Forbidden> {
+    if is_link_local(address) {
+        Err(Forbidden::LinkLocal)
+    } else if METADATA.contains(&address) {
+        Err(Forbidden::Metadata)
+    } else if address.is_loopback() && loopback == Loopback::Forbidden {
+        Err(Forbidden::Loopback)
+    } else {
+        Ok(())
+    }
+}
+
+/// Metadata services that are not link-local: of AWS over IPv6, Alibaba Cloud, Azure and Oracle Cloud.
+const METADATA: [IpAddr; 4] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+];
+
+/// The address that a NAT64 gateway makes of `address`.
+fn behind_gateway(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) if v6.octets().starts_with(&NAT64) => Ipv4Addr::from_bits(v6.to_bits() as u32).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
+}
+
+/// `64:ff9b::/96`
+const NAT64: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 
 fn is_nobodys(address: IpAddr) -> bool {
     let is_broadcast_or_this = match address {
@@ -187,6 +221,15 @@ mod tests {
             ("::ffff:169.254.169.254", Err(Forbidden::LinkLocal)),
             ("fe80::1", Err(Forbidden::LinkLocal)),
             ("febf::1", Err(Forbidden::LinkLocal)),
+            ("64:ff9b::a9fe:a9fe", Err(Forbidden::LinkLocal)),
+            ("64:ff9b::127.0.0.1", Err(Forbidden::Loopback)),
+            ("64:ff9b::0.0.0.0", Err(Forbidden::Nobodys)),
+            ("64:ff9b::10.1.2.3", Ok(())),
+            ("fd00:ec2::254", Err(Forbidden::Metadata)),
+            ("fd00:ec2::253", Ok(())),
+            ("100.100.100.200", Err(Forbidden::Metadata)),
+            ("168.63.129.16", Err(Forbidden::Metadata)),
+            ("192.0.0.192", Err(Forbidden::Metadata)),
             ("127.0.0.1", Err(Forbidden::Loopback)),
             ("127.255.0.1", Err(Forbidden::Loopback)),
             ("::1", Err(Forbidden::Loopback)),
@@ -221,6 +264,9 @@ mod tests {
         ] {
             assert_eq!(permit(&listed, address), verdict, "{address}");
         }
+        let gateway = networks(&["64:ff9b::/96"]);
+        assert_eq!(permit(&gateway, "64:ff9b::10.1.2.3"), Ok(()));
+        assert_eq!(permit(&gateway, "10.1.2.3"), Err(Forbidden::Unlisted));
         let everything = networks(&["0.0.0.0/0", "::/0"]);
         assert_eq!((permit(&everything, "127.0.0.1"), permit(&everything, "fe80::1")), (Ok(()), Ok(())));
         assert_eq!(permit(&everything, "0.0.0.0"), Err(Forbidden::Nobodys));

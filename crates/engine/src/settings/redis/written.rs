@@ -54,8 +54,8 @@ pub(crate) struct WrittenRedis {
     pub(super) refresh_interval: WrittenDuration,
     /// Networks, such as "10.0.0.0/8", in which nodes may be that failsoft is told of (by sentinels, by a cluster, by MOVED
     /// and ASK); told of others, it refuses to connect. When left out: every address but those that are link-local,
-    /// unspecified, multicast or broadcast, and loopback only if one of `nodes` is there. What stands in `nodes` and in
-    /// `rewrite` needs no such leave.
+    /// a cloud's metadata service, unspecified, multicast or broadcast, and loopback only if one of `nodes` is there. What
+    /// stands in `nodes` and in `rewrite` needs no such leave.
     #[schemars(length(min = 1, max = 256))]
     pub(super) networks: Option<Vec<String>>,
     /// Where nodes can be reached that announce an address which cannot: "announced host" or "announced host:port" = "host",

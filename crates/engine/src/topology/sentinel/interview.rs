@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::Unheard;
 use crate::node::{Credentials, NodeOptions, handshake};
 use crate::settings::NodeAddress;
+use crate::topology::address::Destination;
 use crate::topology::replies::Replies;
 use crate::wire::Wire;
 
@@ -31,9 +32,10 @@ const NO_SUCH_NAME: &[u8] = b"ERR No such master with that name";
 /// What a Redis answers to questions for sentinels.
 const NO_SENTINEL: &[u8] = b"ERR unknown command";
 
-/// How a sentinel at `address` is spoken to: as `node` is, but with credentials of its own and no database.
-pub fn sentinel_options(node: &NodeOptions, address: NodeAddress, credentials: Credentials) -> NodeOptions {
-    NodeOptions { address, credentials, database: 0, ..node.clone() }
+/// How a sentinel is spoken to that is reached at `to`: as `node` is, but with credentials of its own and no database.
+pub fn sentinel_options(node: &NodeOptions, to: Destination, credentials: Credentials) -> NodeOptions {
+    let Destination { address, leads } = to;
+    NodeOptions { address, leads, credentials, database: 0, ..node.clone() }
 }
 
 /// Connects to a sentinel and asks it about the primary called `master_name`, within its timeouts for connecting and for one

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use failsoft_core::cluster::{Layout, MemberLayout, NodeId, Role, Slot, Standing, believe};
+use failsoft_core::cluster::{Disbelief, Layout, MemberLayout, NodeId, Role, Slot, Standing, believe, mark};
 use failsoft_core::outcome::Failure;
 use failsoft_core::refusal::Refusal;
 use failsoft_testkit::cluster::{Cluster, Node};
@@ -13,7 +13,7 @@ use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::eventually_some;
 
 use super::*;
-use crate::node::{Credentials, Reads};
+use crate::node::{Credentials, Leads, Reads};
 use crate::wire::Socket;
 
 /// For an answer that is expected, on a busy machine.
@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn options(addr: SocketAddr, timeout: Duration) -> NodeOptions {
     NodeOptions {
         address: NodeAddress::plain(addr.ip().to_string(), addr.port()),
+        leads: Leads::Anywhere,
         tls: None,
         credentials: Credentials::default(),
         database: 0,
@@ -127,7 +128,7 @@ fn owner(layout: &Layout, slot: u16) -> &MemberLayout {
 }
 
 fn is(member: &MemberLayout, node: &Node) -> bool {
-    member.id.to_string() == node.id() && member.endpoint == Endpoint::new("127.0.0.1", node.port())
+    member.id.to_string() == node.id() && member.endpoint == Endpoint::new(node.addr().ip().to_string(), node.port())
 }
 
 #[tokio::test]
@@ -156,6 +157,31 @@ async fn a_real_cluster_is_believed_before_a_failover_and_after_it() {
     })
     .await;
     assert!(is(owner(&returned, 0), successor));
+}
+
+#[tokio::test]
+async fn a_primary_on_the_small_side_of_a_split_is_marked_and_its_map_is_not_taken() {
+    let cluster = Cluster::builder().partitionable().start().await;
+    let before = verdict(&cluster, None).await.unwrap();
+    let cut_off = cluster.primary_of(0).await;
+    cluster.partition(&[cut_off], &cluster.nodes_but(&[cut_off]));
+    let alone = eventually_some("the primary to notice", PATIENCE, || async {
+        let witness = ask(cut_off.addr()).await.ok()?;
+        (!witness.sees_majority()).then_some(witness)
+    })
+    .await;
+    assert_eq!(alone.itself().map(|own| own.role), Some(Role::Primary), "it believes in itself");
+    assert_eq!(believe(std::slice::from_ref(&alone), Some(&before)), Err(Disbelief::NoMajority));
+    assert_eq!(owner(&mark(&before, &[alone]), 0).standing, Standing::Minority);
+
+    let successor = cluster.wait_successor(cut_off).await;
+    let split = eventually_some("the successor to be believed", PATIENCE, || async {
+        let layout = verdict(&cluster, Some(&before)).await?;
+        is(owner(&layout, 0), successor).then_some(layout)
+    })
+    .await;
+    assert_eq!(owner(&split, 0).standing, Standing::Sound);
+    assert!(split.members().all(|member| !is(member, cut_off)));
 }
 
 #[tokio::test]
