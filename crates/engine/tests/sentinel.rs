@@ -122,6 +122,19 @@ async fn a_primary_that_is_gone_stays_the_primary_until_the_sentinels_agree_and_
 }
 
 #[tokio::test]
+async fn a_sentinel_that_comes_back_is_listened_to_again() {
+    let group = Sentinels::start().await;
+    let sentinel = &group.sentinels()[0];
+    let (tell, mut told) = unbounded_channel();
+    let listened = options(sentinel.addr(), None);
+    let listening = tokio::spawn(async move { listen(&listened, NAME, |news| tell.send(news).unwrap()).await });
+    assert_eq!(told.recv().await, Some(News::Listening));
+    sentinel.restart().await;
+    while told.recv().await != Some(News::Listening) {}
+    listening.abort();
+}
+
+#[tokio::test]
 async fn a_minority_of_sentinels_is_not_believed() {
     let group = Sentinels::start().await;
     group.wait_ok().await;

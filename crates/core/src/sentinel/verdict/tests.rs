@@ -1,5 +1,7 @@
 //! Verdicts by script: who says what, and what is believed.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const SENTINELS: [&str; 5] = ["s1:26379", "s2:26379", "s3:26379", "s4:26379", "s5:26379"];
@@ -198,4 +200,33 @@ fn sentinels_that_are_known_are_asked_next_and_those_that_are_missed_last() {
     assert_eq!(yet_unheard(std::slice::from_ref(&first)), [at("s3:26379"), at("s2:26379")]);
     let third = says("s3:26379", three, "a:1", 1);
     assert_eq!(yet_unheard(&[third, first]), [at("s2:26379")]);
+}
+
+/// What one sentinel does when everybody is asked: whom it names since when, and at how many of its addresses it is asked.
+type Voice = (usize, u64, usize);
+
+fn chorus(voices: &[Voice]) -> Vec<SentinelWitness> {
+    let names: Vec<String> = (0..voices.len()).map(|number| format!("s{number}:26379")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let words = voices.iter().zip(&names).flat_map(|((primary, epoch, addresses), name)| {
+        let word = says(name, &names, ["a:1", "b:1", "c:1"][*primary], *epoch);
+        (0..*addresses).map(move |address| SentinelWitness { from: at(&format!("{address}.{name}")), ..word.clone() })
+    });
+    words.collect()
+}
+
+proptest! {
+    #[test]
+    fn a_primary_is_believed_exactly_if_more_than_half_of_all_name_it_in_whatever_order_they_speak(
+        voices in prop::collection::vec((0..3_usize, 0..3_u64, 0..3_usize), 1..8),
+        turn in 0..16_usize,
+    ) {
+        let votes = |primary| voices.iter().filter(|voice| voice.0 == primary && voice.2 > 0).count();
+        let elected = (0..3).find(|primary| votes(*primary) * 2 > voices.len());
+        let mut witnesses = chorus(&voices);
+        let turn = turn % witnesses.len().max(1);
+        witnesses.rotate_left(turn);
+        let believed = believe(&witnesses, 1, None).ok().map(|layout| layout.primary.to_string());
+        prop_assert_eq!(believed, elected.map(|primary| ["a:1", "b:1", "c:1"][primary].to_owned()));
+    }
 }

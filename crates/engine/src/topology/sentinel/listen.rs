@@ -162,35 +162,4 @@ fn concerns(words: &str, master_name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_are_told_from_signs_of_life_and_from_what_nobody_asked_for() {
-        let message = b"*3\r\n$7\r\nmessage\r\n$6\r\n+sdown\r\n$12\r\nmaster m a 1\r\n";
-        assert_eq!(read(message), Frame::Message { channel: b"+sdown", words: "master m a 1" });
-        assert_eq!(read(b"*3\r\n$9\r\nsubscribe\r\n$6\r\n+sdown\r\n:1\r\n"), Frame::Subscribed);
-        assert_eq!(read(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"), Frame::Alive);
-        assert_eq!(read(b"-NOPERM no\r\n"), Frame::Refused(Refusal::NoPermission));
-        for other in [&b"+OK\r\n"[..], b"*1\r\n$7\r\nmessage\r\n", b":1\r\n", b"*0\r\n"] {
-            assert_eq!(read(other), Frame::Unexpected, "{}", other.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn only_news_of_the_primary_that_was_asked_about_are_told() {
-        let told = |channel: &str, words: &str| {
-            let mut frame = Vec::new();
-            encode::command(&mut frame, [&b"message"[..], channel.as_bytes(), words.as_bytes()]);
-            let mut news = Vec::new();
-            take(&frame, "m", &mut CHANNELS.len(), &mut |one| news.push(one)).map(|()| news)
-        };
-        assert_eq!(told("+switch-master", "m 10.0.0.1 6379 10.0.0.2 6379"), Ok(vec![News::Switched]));
-        assert_eq!(told("+switch-master", "mm 10.0.0.1 6379 10.0.0.2 6379"), Ok(vec![]));
-        assert_eq!(told("+odown", "master m 10.0.0.1 6379 #quorum 2/2"), Ok(vec![News::Changed]));
-        assert_eq!(told("+sdown", "slave 10.0.0.2:6379 10.0.0.2 6379 @ m 10.0.0.1 6379"), Ok(vec![News::Changed]));
-        assert_eq!(told("+sdown", "slave 10.0.0.2:6379 10.0.0.2 6379 @ other 10.0.0.1 6379"), Ok(vec![]));
-        assert_eq!(told("-sdown", "master other m 6379"), Ok(vec![]));
-        assert_eq!(told("+slave", ""), Ok(vec![]));
-    }
-}
+mod tests;
