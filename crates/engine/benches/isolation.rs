@@ -86,10 +86,11 @@ async fn measure(name: &str, fault: Fault) {
 }
 
 async fn watch_circuit(engine: Arc<Engine>, before: u64) -> Instant {
-    let world = engine.world().0;
-    while world.views().redis.nodes()[0].health().transitions().1 == before {
+    let view = engine.world().0.views().redis;
+    let primary = &view.nodes()[0];
+    while primary.health().transitions().1 == before {
         tokio::select! {
-            () = world.views().redis.nodes()[0].health().changed() => {}
+            () = primary.health().changed() => {}
             () = tokio::time::sleep(Duration::from_millis(1)) => {}
         }
     }

@@ -28,9 +28,8 @@ pub(super) fn deployment(
         return Ok(old.deployment.clone());
     }
     match redis.topology() {
-        Topology::Standalone => {}
+        Topology::Standalone | Topology::Cluster => {}
         Topology::Sentinel => return Err(AssembleError::NotYet("topology = \"sentinel\"")),
-        Topology::Cluster => return Err(AssembleError::NotYet("topology = \"cluster\"")),
     }
     let maker = Maker {
         template: node_options(redis, &redis.seeds()[0]),

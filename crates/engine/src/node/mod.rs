@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use failsoft_core::circuit::{CircuitSettings, Denial, Evidence, Permit};
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::Manner;
@@ -99,6 +100,8 @@ pub struct Node {
     version: version::Version,
     /// Whether somebody looks after it in the background.
     watched: AtomicBool,
+    /// The key that the background probe writes and reads: one that is the node's, as far as that is known.
+    probe_key: ArcSwap<String>,
     shutdown: Shutdown,
 }
 
@@ -118,6 +121,7 @@ impl Node {
         let links = [Protocol::Resp2, Protocol::Resp3].map(|protocol| (0..count).map(|_| link(protocol)).collect());
         let dedicated = dedicated::Pool::new(options.max_dedicated, workers);
         let version = version::Version::default();
+        let probe_key = ArcSwap::from_pointee(options.probe_key.clone());
         Self {
             name,
             tier,
@@ -129,6 +133,7 @@ impl Node {
             dedicated,
             version,
             watched: AtomicBool::new(false),
+            probe_key,
             shutdown,
         }
     }
@@ -192,6 +197,16 @@ impl Node {
         if !self.watched.swap(true, Ordering::AcqRel) {
             tokio::spawn(probe::probe_forever(Arc::downgrade(self)));
         }
+    }
+
+    /// The key that the background probe writes and reads.
+    pub fn probe_key(&self) -> Arc<String> {
+        self.probe_key.load_full()
+    }
+
+    /// The background probe writes and reads another key from here on.
+    pub(crate) fn set_probe_key(&self, key: String) {
+        self.probe_key.store(Arc::new(key));
     }
 
     /// Ends every connection and the background probe, at once.

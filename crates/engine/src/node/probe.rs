@@ -138,7 +138,8 @@ async fn probe(node: &Node, wire: &mut Option<Wire>) -> Verdict {
 }
 
 async fn exchange(node: &Node, mut wire: Wire) -> Result<(Wire, Verdict), Silence> {
-    let key = node.options().probe_key.as_bytes();
+    let key = node.probe_key();
+    let key = key.as_bytes();
     let mut request = Vec::new();
     encode::command(&mut request, [&b"PING"[..]]);
     encode::command(&mut request, [&b"GET"[..], key]);
@@ -148,11 +149,16 @@ async fn exchange(node: &Node, mut wire: Wire) -> Result<(Wire, Verdict), Silenc
     }
     wire.write_all(&request).await.map_err(|_| Silence::ConnectionLost)?;
     let refusals = read_refusals(&mut wire, if writes { 3 } else { 2 }).await?;
-    if writes {
+    if writes && !is_elsewhere(refusals[2]) {
         note_writable(node, refusals[2]);
     }
     let sick = refusals.into_iter().flatten().find(|refusal| refusal.health() != Condition::Well);
     Ok((wire, sick.map_or(Verdict::Well, Verdict::Refused)))
+}
+
+/// The key lies in a slot that is not the node's: nothing has been learned about writing.
+fn is_elsewhere(refusal: Option<Refusal>) -> bool {
+    refusal.is_some_and(Refusal::is_redirection)
 }
 
 fn note_writable(node: &Node, refusal: Option<Refusal>) {

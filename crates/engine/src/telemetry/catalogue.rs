@@ -76,13 +76,29 @@ macro_rules! catalogue {
 catalogue! {
     "All routes together" {
         SlotsAssigned: Gauge "redis_cluster_slots_assigned" "slots" []
-            "Hash slots that have an owner. A standalone primary owns all 16384.";
+            "Hash slots that have an owner. A primary that is alone owns all 16384, once it is known.";
         SlotsOk: Gauge "redis_cluster_slots_ok" "slots" []
-            "Hash slots whose owner is asked freely. Standalone: 16384 while the primary's circuit is closed, else 0.";
+            "Hash slots whose owner is asked freely: it is believed to be the owner, and its circuit is closed.";
         RoutingAttempts: Counter "redis_fallback_routing_attempts_total" "requests" ["status"]
             "Requests by how they were routed: primary_hit (the primary answered, be it 'absent', or a coherent local copy in its stead), primary_failover (a replica), secondary_fallback (local memory, the origin or the default), error (nobody).";
         RoutingLatency: Histogram "redis_fallback_routing_latency_seconds" "seconds" []
             "Time from a request to its answer, whichever tier gave it.";
+    }
+    "Topology" {
+        TopologyVersion: Gauge "failsoft_topology_version" "views" ["deployment"]
+            "Which view of the deployment is gone by: rises by one whenever a node, a role, a slot or what is thought of a primary has changed.";
+        TopologyAge: Gauge "failsoft_topology_age_seconds" "seconds" ["deployment"]
+            "Time since the deployment was last looked at and found to be as it should be; 0 for a standalone Redis, of which the settings say all.";
+        TopologyLooks: Counter "failsoft_topology_looks_total" "looks" ["deployment", "result"]
+            "Looks at the deployment by what came of them: believed, disbelieved (no majority, or nodes that contradict each other), unheard (nobody answered).";
+        TopologyHints: Counter "failsoft_topology_hints_total" "hints" ["deployment", "reason"]
+            "Reasons to look at the deployment early: moved, readonly, lost (a primary did not answer), sentinel (one has told of a failover). However many there are, they cause at most ten looks a second.";
+        TopologyChanges: Counter "failsoft_topology_changes_total" "views" ["deployment"]
+            "Views that differed from the one before.";
+        TopologyRedirects: Counter "failsoft_topology_redirects_total" "redirections" ["deployment", "result"]
+            "Redirections (MOVED, ASK, or READONLY to a write) by what came of them: followed, unknown (to nobody who is known: the map is learned anew), forbidden (to where nobody may be spoken to), barred (the other's circuit is open).";
+        TopologyOffLimits: Counter "failsoft_topology_off_limits_total" "nodes" ["deployment"]
+            "Nodes that were named where no node may be (redis.networks), so that they are not connected to.";
     }
     "Routes" {
         Requests: Counter "failsoft_requests_total" "requests" ["route", "status"]

@@ -1,19 +1,24 @@
 //! One Redis deployment: what is believed of it, and how that is kept true.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use failsoft_core::Tier;
 use failsoft_core::circuit::CircuitSettings;
-use failsoft_core::cluster::{Endpoint, Standing};
-use tokio::sync::watch;
+use failsoft_core::cluster::{Endpoint, Slot, Standing, ranges};
+use failsoft_core::{Tier, Time};
+use parking_lot::Mutex;
+use tokio::sync::watch::Sender;
 
+use super::address::{Addresses, Destination, OffLimits};
 use super::looks::{Look, Looks};
 use super::maker::Maker;
+use super::seen::Seen;
 use super::stats::TopologyStats;
 use super::view::{Builder, View};
-use crate::node::{Node, Reads};
+use super::watch::{self, Blind};
+use crate::node::{Leads, Node, NodeOptions, Reads};
 use crate::settings::{self, NodeAddress, Topology};
 use crate::shutdown::Shutdown;
 use crate::tls::ClientTls;
@@ -68,9 +73,17 @@ impl Hint {
     }
 }
 
-/// Nobody may be spoken to there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Forbidden;
+/// Keys that are tried before a shard of few slots is probed with a key of another's: it has one of so many by far.
+const MOST_PROBE_KEYS: usize = 200_000;
+
+/// What came of the last look.
+#[derive(Default)]
+struct Last {
+    seen: Option<Seen>,
+    is_sound: bool,
+    /// What was last told of in the log, so that it is told once.
+    told: Option<String>,
+}
 
 /// One Redis deployment.
 pub struct Deployment {
@@ -78,10 +91,13 @@ pub struct Deployment {
     rank: Rank,
     maker: Maker,
     view: ArcSwap<View>,
-    looks: Looks,
+    looks: Arc<Looks>,
+    addresses: Addresses,
+    /// What was last seen, and whether that was all as it should be.
+    last: Mutex<Last>,
     stats: TopologyStats,
     /// Told of every new view: the engine's generation, which clients listen to.
-    news: Arc<watch::Sender<u64>>,
+    news: Arc<Sender<u64>>,
     shutdown: Shutdown,
 }
 
@@ -93,13 +109,13 @@ impl Deployment {
         rank: Rank,
         maker: Maker,
         before: Option<&View>,
-        news: Arc<watch::Sender<u64>>,
+        news: Arc<Sender<u64>>,
     ) -> Self {
         let mut builder = Builder::default();
         let now = maker.clock.now();
         let view = match redis.deployment() {
             settings::Deployment::Standalone { primary, replicas } => {
-                let node = |tier, address| maker.node(tier, address, Reads::OfPrimary, before);
+                let node = |tier, address| maker.node(tier, address, Reads::OfPrimary, Leads::Anywhere, before);
                 let primary = (node(rank.primaries(), primary), Standing::Sound);
                 let replicas = replicas.iter().map(|address| node(rank.replicas(), address));
                 builder.add(Some(primary), replicas, Vec::new());
@@ -113,7 +129,9 @@ impl Deployment {
             rank,
             maker,
             view: ArcSwap::from_pointee(view),
-            looks: Looks::default(),
+            looks: Arc::default(),
+            addresses: Addresses::of(redis),
+            last: Mutex::default(),
             stats: TopologyStats::default(),
             news,
             shutdown: Shutdown::default(),
@@ -128,6 +146,20 @@ impl Deployment {
     /// What TLS with its nodes is made with, if there is any.
     pub fn tls(&self) -> Option<&Arc<ClientTls>> {
         self.maker.tls.as_ref()
+    }
+
+    /// The name used in metric labels: that of its table in the settings.
+    pub fn name(&self) -> &'static str {
+        match self.rank {
+            Rank::First => "redis",
+            Rank::Regional => "regional",
+        }
+    }
+
+    /// How long ago it was last understood. What the settings say does not age.
+    pub fn age(&self) -> Duration {
+        let seen_at = Time::from_nanos(self.stats.seen_at.load(Ordering::Relaxed));
+        if self.is_discovered() { self.now().since(seen_at) } else { Duration::ZERO }
     }
 
     /// What is believed of it.
@@ -145,13 +177,28 @@ impl Deployment {
         &self.stats
     }
 
-    /// Where a node is reached that others say is at `endpoint`.
+    /// Where a node is connected to that others say is at `endpoint`.
     ///
     /// # Errors
     /// Nobody may be spoken to there.
-    pub(crate) fn reach(&self, endpoint: &Endpoint) -> Result<NodeAddress, Forbidden> {
-        let security = self.maker.template.address.security();
-        Ok(NodeAddress::Tcp { host: endpoint.host.clone(), port: endpoint.port, security })
+    pub(crate) fn reach(&self, endpoint: &Endpoint) -> Result<NodeAddress, OffLimits> {
+        let reached = self.addresses.destination(endpoint).map(|destination| destination.address);
+        if let Err(off_limits) = &reached {
+            self.handle_off_limits(Some(off_limits.clone()));
+        }
+        reached
+    }
+
+    /// Somebody has named a node that may not be spoken to, or nobody does any more.
+    pub(super) fn handle_off_limits(&self, off_limits: Option<OffLimits>) {
+        let Some(off_limits) = off_limits else { return };
+        self.stats.off_limits.increment();
+        let sentence = off_limits.to_string();
+        let mut last = self.last.lock();
+        if last.told.as_ref() != Some(&sentence) {
+            tracing::warn!("{sentence}");
+            last.told = Some(sentence);
+        }
     }
 
     /// When one of its nodes counts as sick.
@@ -181,11 +228,160 @@ impl Deployment {
     /// Begins to watch the nodes, and the topology, on the present runtime.
     pub(crate) fn start(self: &Arc<Self>) {
         self.view().nodes().iter().for_each(Node::watch);
+        watch::start(self);
+    }
+
+    /// What the settings say of it.
+    pub fn settings(&self) -> &settings::Redis {
+        &self.redis
+    }
+
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    pub(super) fn looks(&self) -> &Arc<Looks> {
+        &self.looks
+    }
+
+    pub(super) fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.maker.clock.now()
+    }
+
+    /// How the node at `address` is spoken to.
+    pub(super) fn options(&self, address: &NodeAddress, reads: Reads, leads: Leads) -> NodeOptions {
+        self.maker.options(address, reads, leads)
+    }
+
+    /// Whether all is as it should be, so that there is no hurry to look again.
+    pub(super) fn is_settled(&self) -> bool {
+        let view = self.view();
+        self.last.lock().is_sound && view.shards().iter().all(|shard| view.is_well(shard))
+    }
+
+    /// Takes up what a look has shown.
+    pub(super) fn handle_look(&self, looked: Result<Seen, Blind>) {
+        let (seen, is_sound) = match looked {
+            Ok(seen) => {
+                self.stats.looks.increment("believed");
+                let is_sound = seen.is_sound();
+                self.tell(None);
+                (seen, is_sound)
+            }
+            Err(Blind { reason, why, still }) => {
+                self.stats.looks.increment(reason);
+                self.tell(Some(why));
+                let Some(still) = still else {
+                    self.last.lock().is_sound = false;
+                    return;
+                };
+                (still, false)
+            }
+        };
+        let mut last = self.last.lock();
+        last.is_sound = is_sound;
+        if is_sound {
+            self.stats.seen_at.store(self.now().as_nanos(), Ordering::Relaxed);
+        }
+        if last.seen.as_ref() != Some(&seen) {
+            self.show(&seen);
+            last.seen = Some(seen);
+        }
+    }
+
+    /// Tells the log what cannot be believed, once, and when that is over.
+    fn tell(&self, why: Option<String>) {
+        let mut last = self.last.lock();
+        match (&why, &last.told) {
+            (Some(why), told) if told.as_ref() != Some(why) => {
+                tracing::warn!(topology = %self.topology(), "what is known of the deployment stays: {why}");
+            }
+            (None, Some(_)) => tracing::info!(topology = %self.topology(), "the deployment is understood again"),
+            (Some(_) | None, _) => {}
+        }
+        last.told = why;
+    }
+
+    /// Makes a view of what was seen, and lets everybody know.
+    fn show(&self, seen: &Seen) {
+        let before = self.view();
+        let reads = match (self.topology(), self.rank) {
+            (Topology::Cluster, _) => Reads::OfReplica,
+            (Topology::Standalone | Topology::Sentinel, _) => Reads::OfPrimary,
+        };
+        let of_primaries = match self.rank {
+            Rank::First => Reads::OfPrimary,
+            Rank::Regional => reads,
+        };
+        let mut builder = Builder::default();
+        for shard in &seen.shards {
+            let node = |tier, node: &Destination, reads| {
+                self.maker.node(tier, &node.address, reads, node.leads.clone(), [&*before])
+            };
+            let primary = shard.primary.as_ref();
+            builder.add(
+                primary.map(|(seen, standing)| (node(self.rank.primaries(), seen, of_primaries), *standing)),
+                shard.replicas.iter().map(|seen| node(self.rank.replicas(), seen, reads)),
+                shard.slots.clone(),
+            );
+        }
+        let version = before.version() + 1;
+        let view = match self.topology() {
+            Topology::Cluster => builder.sharded(version, self.now()),
+            Topology::Standalone | Topology::Sentinel => builder.whole(version, self.now()),
+        };
+        set_probe_keys(&view, &self.maker.template.probe_key);
+        view.nodes().iter().for_each(Node::watch);
+        log_changes(&before, &view);
+        self.stats.changes.increment();
+        self.view.store(Arc::new(view));
+        self.news.send_modify(|generation| *generation += 1);
     }
 
     /// Closes every connection.
     pub(crate) fn close(&self) {
         self.shutdown.begin();
         self.view().nodes().iter().for_each(|node| node.close());
+    }
+}
+
+/// Each node is probed with a key that is its shard's: of any other it would only say whose that is.
+fn set_probe_keys(view: &View, stem: &str) {
+    if !view.is_sharded() {
+        return;
+    }
+    for shard in view.shards() {
+        let nodes = || view.primary_of(shard).into_iter().chain(view.replicas_of(shard));
+        let fits = |key: &str| ranges::contain(shard.slots(), Slot::of(key.as_bytes()));
+        if nodes().all(|node| fits(&node.probe_key())) {
+            continue;
+        }
+        let mut keys = (0..MOST_PROBE_KEYS).map(|number| format!("{stem}:{number}"));
+        if let Some(key) = keys.find(|key| fits(key)) {
+            nodes().for_each(|node| node.set_probe_key(key.clone()));
+        }
+    }
+}
+
+/// Tells the log whom each shard belongs to, where that has changed.
+fn log_changes(before: &View, after: &View) {
+    for shard in after.shards() {
+        let Some(primary) = after.primary_of(shard) else { continue };
+        let standing = shard.standing().unwrap_or(Standing::Unproven);
+        let known =
+            before.shards().iter().find(|old| before.primary_of(old).is_some_and(|old| Arc::ptr_eq(old, primary)));
+        let replicas = after.replicas_of(shard).count();
+        let slots = ranges::count(shard.slots());
+        match known {
+            Some(old) if old.standing() == Some(standing) => {}
+            Some(_) => {
+                tracing::warn!(primary = %primary.name(), %standing, slots, replicas, "what is thought of a primary has changed");
+            }
+            None => tracing::info!(primary = %primary.name(), %standing, slots, replicas, "a shard has this primary"),
+        }
     }
 }

@@ -7,8 +7,8 @@ use failsoft_core::circuit::CircuitSettings;
 
 use super::View;
 use crate::clock::Clock;
-use crate::node::{Node, NodeOptions, Reads};
-use crate::settings::NodeAddress;
+use crate::node::{Leads, Node, NodeOptions, Reads};
+use crate::settings::{NodeAddress, Security};
 use crate::tls::ClientTls;
 
 /// Makes the nodes of one deployment.
@@ -26,9 +26,9 @@ pub(crate) struct Maker {
 
 impl Maker {
     /// How the node at `address` is spoken to; `reads` says whether a replica there may answer.
-    pub(crate) fn options(&self, address: &NodeAddress, reads: Reads) -> NodeOptions {
-        let tls = self.tls.as_ref().filter(|_| address.security() == crate::settings::Security::Tls);
-        NodeOptions { address: address.clone(), tls: tls.cloned(), reads, ..self.template.clone() }
+    pub(crate) fn options(&self, address: &NodeAddress, reads: Reads, leads: Leads) -> NodeOptions {
+        let tls = self.tls.as_ref().filter(|_| address.security() == Security::Tls);
+        NodeOptions { address: address.clone(), tls: tls.cloned(), reads, leads, ..self.template.clone() }
     }
 
     /// The node at `address` in `tier`: that of a view before if it is the same, with its connections and its circuit.
@@ -37,9 +37,10 @@ impl Maker {
         tier: Tier,
         address: &NodeAddress,
         reads: Reads,
+        leads: Leads,
         before: impl IntoIterator<Item = &'v View>,
     ) -> Arc<Node> {
-        let options = self.options(address, reads);
+        let options = self.options(address, reads, leads);
         let same =
             |node: &&Arc<Node>| node.tier() == tier && *node.options() == options && *node.circuit() == self.circuit;
         let known = before.into_iter().flat_map(|view| view.nodes()).find(same).cloned();

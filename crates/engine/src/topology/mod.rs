@@ -11,9 +11,11 @@ mod looks;
 mod maker;
 mod place;
 mod replies;
+mod seen;
 pub mod sentinel;
 mod stats;
 mod view;
+mod watch;
 
 pub(crate) use self::deployment::Rank;
 pub use self::deployment::{Deployment, Hint};

@@ -1,5 +1,7 @@
 //! What is counted about looking at a deployment.
 
+use std::sync::atomic::AtomicU64;
+
 use failsoft_core::request::Astray;
 
 use crate::telemetry::counter::{Counter, CounterMap};
@@ -15,6 +17,10 @@ pub struct TopologyStats {
     pub redirects: CounterMap,
     /// Views that differ from the one before.
     pub changes: Counter,
+    /// Nodes that were named and may not be spoken to.
+    pub off_limits: Counter,
+    /// When it was last understood, in nanoseconds of the engine's clock.
+    pub(super) seen_at: AtomicU64,
 }
 
 impl TopologyStats {

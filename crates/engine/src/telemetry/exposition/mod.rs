@@ -9,6 +9,7 @@ mod origins;
 mod page;
 mod process;
 mod routes;
+mod topology;
 
 use failsoft_core::circuit::StateName;
 
@@ -33,6 +34,7 @@ impl Exposition {
         let mut page = Page::new();
         routes::tell_all(&mut page, &world, &self.totals.sum(&world));
         routes::tell_each(&mut page, &world);
+        topology::tell(&mut page, &world);
         nodes::tell(&mut page, &world);
         origins::tell(&mut page, &world, &engine.settings());
         process::tell_memory(&mut page, &world);

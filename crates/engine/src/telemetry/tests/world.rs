@@ -25,6 +25,7 @@ use crate::settings;
 use crate::telemetry::figures::{Bounded, ServerFigures};
 use crate::tier::local::Copy;
 use crate::tls::{CertificateUse, Expiry};
+use crate::topology::TopologyStats;
 use crate::value::Value;
 use crate::world::World;
 
@@ -79,6 +80,7 @@ pub(super) async fn eventful() -> Engine {
     world.views().nodes().for_each(|node| count_node(node.stats()));
     count_origins(&world);
     count_local(&world);
+    world.deployments().for_each(|deployment| count_topology(deployment.stats()));
     let stats = world.write_back().stats();
     stats.written.increment();
     stats.dropped.increment("circuit_open");
@@ -100,6 +102,12 @@ pub(super) fn figures() -> ServerFigures {
         certificate_reloads: vec![("taken_up", 1)],
         reloads: vec![("taken_up", 1)],
     }
+}
+
+fn count_topology(stats: &TopologyStats) {
+    stats.looks.increment("believed");
+    stats.hints.increment("moved");
+    stats.redirects.increment("followed");
 }
 
 /// One request each that the primary answers, that falls to its end, and whose end is an error.

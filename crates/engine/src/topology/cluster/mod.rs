@@ -5,6 +5,7 @@
 mod interview;
 mod reading;
 mod unheard;
+pub(super) mod watching;
 
 pub use super::replies::ANSWER_BOUND;
 pub use interview::{interview, question};

@@ -1,0 +1,113 @@
+//! A cluster behind a sidecar is one Redis to its clients, also while slots move.
+#![allow(clippy::unwrap_used)]
+
+mod clusters;
+
+use std::time::Duration;
+
+use failsoft_testkit::cluster::{Cluster, slot};
+
+use clusters::{ask, before};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Keys of every part of the slots.
+fn keys() -> Vec<String> {
+    (0..300).map(|number| format!("key:{number}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_key_is_written_and_read_at_the_node_that_owns_it() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "").await;
+    let mut client = sidecar.redis_connection().await;
+    for key in keys() {
+        ask::<()>(&mut client, &["SET", &key, &format!("value of {key}")]).await.unwrap();
+    }
+    for key in keys() {
+        let value: String = ask(&mut client, &["GET", &key]).await.unwrap();
+        assert_eq!(value, format!("value of {key}"));
+        let owner = cluster.primary_of(slot::of(&key)).await;
+        assert_eq!(owner.command(&["EXISTS", &key]).await, redis::Value::Int(1), "{key} is not at its owner");
+    }
+    assert_eq!(
+        sidecar.metric("failsoft_topology_redirects_total", &[("result", "followed")]).await.unwrap_or(0.0),
+        0.0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_has_moved_is_followed_and_then_known() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "redis.refresh_interval = \"10m\"").await;
+    let mut client = sidecar.redis_connection().await;
+    let key = slot::key_in(0..=100, "moved");
+    ask::<()>(&mut client, &["SET", &key, "before"]).await.unwrap();
+    let source = cluster.primary_of(slot::of(&key)).await;
+    let target = cluster.primary_of(16_383).await;
+    cluster.reshard(0..=100, target).await;
+    ask::<()>(&mut client, &["SET", &key, "after"]).await.unwrap();
+    assert_eq!(ask::<String>(&mut client, &["GET", &key]).await.unwrap(), "after");
+    assert_eq!(target.command(&["GET", &key]).await, redis::Value::BulkString(b"after".to_vec()));
+    assert_ne!(source.port(), target.port());
+    let followed = async || sidecar.metric("failsoft_topology_redirects_total", &[("result", "followed")]).await;
+    let before = followed().await.unwrap();
+    assert!((1.0..=2.0).contains(&before), "{before} redirections");
+    for _ in 0..100 {
+        ask::<String>(&mut client, &["GET", &key]).await.unwrap();
+    }
+    eprintln!(
+        "{}",
+        sidecar.get("/metrics").await.body.lines().filter(|l| l.contains("topology")).collect::<Vec<_>>().join("\n")
+    );
+    assert!(followed().await.unwrap() <= before + 1.0, "the map has not learned");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_a_slot_on_the_move_is_found_on_whichever_side_it_is() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "").await;
+    let mut client = sidecar.redis_connection().await;
+    let tag = slot::key_in(0..=5_000, "t");
+    let keys: Vec<_> = (0..20).map(|number| format!("{{{tag}}}:{number}")).collect();
+    for key in &keys {
+        ask::<()>(&mut client, &["SET", key, key]).await.unwrap();
+    }
+    let target = cluster.primary_of(16_383).await;
+    let moving = cluster.begin_move(slot::of(&tag), target).await;
+    moving.move_keys(10).await;
+    for key in &keys {
+        assert_eq!(ask::<String>(&mut client, &["GET", key]).await.unwrap(), *key);
+        ask::<()>(&mut client, &["SET", key, "new"]).await.unwrap();
+        assert_eq!(ask::<String>(&mut client, &["GET", key]).await.unwrap(), "new");
+    }
+    while moving.move_keys(100).await > 0 {}
+    moving.finish().await;
+    for key in &keys {
+        assert_eq!(ask::<String>(&mut client, &["GET", key]).await.unwrap(), "new");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_primary_is_read_from_its_replica_and_written_to_at_its_successor() {
+    let cluster = Cluster::start().await;
+    let route = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nttl = \"1m\"\nmax_stale = \"1m\"\n";
+    let sidecar = before(&cluster, route).await;
+    let mut client = sidecar.redis_connection().await;
+    let key = slot::key_in(0..=5_000, "page:");
+    ask::<()>(&mut client, &["SET", &key, "text"]).await.unwrap();
+    let primary = cluster.primary_of(slot::of(&key)).await;
+    primary.command(&["WAIT", "1", "1000"]).await;
+    primary.kill().await;
+    let value: String = ask(&mut client, &["GET", &key]).await.unwrap();
+    assert_eq!(value, "text");
+    let refused = ask::<()>(&mut client, &["SET", &key, "new"]).await.unwrap_err();
+    assert!(refused.to_string().contains("UNAVAILABLE"), "{refused}");
+    let successor = cluster.wait_successor(primary).await;
+    failsoft_testkit::wait::eventually("writes flow again", PATIENCE, || {
+        let (mut client, key) = (client.clone(), key.clone());
+        async move { ask::<()>(&mut client, &["SET", &key, "new"]).await.is_ok() }
+    })
+    .await;
+    assert_eq!(successor.command(&["GET", &key]).await, redis::Value::BulkString(b"new".to_vec()));
+}
