@@ -26,7 +26,6 @@ fn options(address: SocketAddr, password: Option<&str>) -> NodeOptions {
         address: NodeAddress::plain(address.ip().to_string(), address.port()),
         leads: Leads::Anywhere,
         tls: None,
-        leads: Leads::Anywhere,
         credentials: Credentials { username: None, password: password.map(str::to_owned) },
         database: 0,
         reads: Reads::OfPrimary,
