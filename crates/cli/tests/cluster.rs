@@ -56,10 +56,6 @@ async fn a_slot_that_has_moved_is_followed_and_then_known() {
     for _ in 0..100 {
         ask::<String>(&mut client, &["GET", &key]).await.unwrap();
     }
-    eprintln!(
-        "{}",
-        sidecar.get("/metrics").await.body.lines().filter(|l| l.contains("topology")).collect::<Vec<_>>().join("\n")
-    );
     assert!(followed().await.unwrap() <= before + 1.0, "the map has not learned");
 }
 

@@ -51,9 +51,6 @@ pub enum AssembleError {
         /// What is wrong.
         error: OriginError,
     },
-    /// A setting that is understood and cannot be carried out yet.
-    #[error("the engine cannot carry out {0} yet")]
-    NotYet(&'static str),
     /// A file for TLS towards nodes cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use failsoft::assemble::AssembleError;
 use failsoft::settings::{self, Loaded, LogFormat, LogLevel, Settings};
 use failsoft_server::{Sidecar, StartError, reload};
 use tokio::signal::unix::{SignalKind, signal};
@@ -72,9 +71,6 @@ fn could_not_start(error: &StartError) -> ExitCode {
             fail(error, format_args!("something listens there already; stop it, or choose another port for {setting}"))
         }
         StartError::Listen { setting, .. } => fail(error, format_args!("choose another one for {setting}")),
-        StartError::Assemble(AssembleError::NotYet(_)) => {
-            fail(error, "leave the setting at its default until a later version can")
-        }
         StartError::Assemble(_) | StartError::Tls(_) => fail(error, "run `failsoft check -c FILE`: it names the line"),
         StartError::Thread(_) => fail(error, "look at the limits of this user (`ulimit -u`)"),
     }

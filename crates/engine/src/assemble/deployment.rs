@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AssembleError, Ground, bytes, circuit};
 use crate::node::{Credentials, Leads, NodeOptions, Reads};
-use crate::settings::{self, NodeAddress, ThisProcess, Topology};
+use crate::settings::{self, NodeAddress, ThisProcess};
 use crate::tls::ClientTls;
 use crate::topology::{Deployment, Maker, Rank};
 
@@ -26,10 +26,6 @@ pub(super) fn deployment(
 ) -> Result<Arc<Deployment>, AssembleError> {
     if let Some(old) = old.filter(|old| old.redis == redis && old.breaker == breaker) {
         return Ok(old.deployment.clone());
-    }
-    match redis.topology() {
-        Topology::Standalone | Topology::Cluster => {}
-        Topology::Sentinel => return Err(AssembleError::NotYet("topology = \"sentinel\"")),
     }
     let maker = Maker {
         template: node_options(redis, &redis.seeds()[0]),

@@ -11,15 +11,18 @@ use failsoft_core::Time;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cluster::watching::Cluster;
-use super::deployment::Deployment;
+use super::deployment::{Deployment, Hint};
 use super::seen::Seen;
+use super::sentinel::watching::Sentinels;
 use crate::clock::dice;
-use crate::settings;
+use crate::settings::Topology;
 
 /// No two looks begin closer together than this.
 const LEAST_GAP: Duration = Duration::from_millis(100);
 /// How often it is looked while something is amiss.
 const HURRY: Duration = Duration::from_millis(100);
+/// The same where sentinels tell what happens.
+const SENTINELS_HURRY: Duration = Duration::from_millis(500);
 /// For how long there is hurry: longer than a failover takes with the usual settings.
 const HURRY_FOR: Duration = Duration::from_secs(60);
 /// How often it is looked when something stays amiss.
@@ -28,19 +31,37 @@ const PATIENT: Duration = Duration::from_secs(1);
 /// Who is asked about a deployment.
 enum Source {
     Cluster(Cluster),
+    Sentinels(Sentinels),
 }
 
 impl Source {
-    fn of(deployment: &Deployment) -> Option<Self> {
-        match deployment.settings().deployment() {
-            settings::Deployment::Standalone { .. } | settings::Deployment::Sentinel { .. } => None,
-            settings::Deployment::Cluster { .. } => Some(Self::Cluster(Cluster::of(deployment))),
+    fn of(deployment: &Arc<Deployment>) -> Option<Self> {
+        match deployment.topology() {
+            Topology::Standalone => None,
+            Topology::Sentinel => {
+                let mut sentinels = Sentinels::of(deployment)?;
+                let told = Arc::downgrade(deployment);
+                sentinels.listen(move || {
+                    told.upgrade().and_then(|deployment| deployment.hint(Hint::Told));
+                });
+                Some(Self::Sentinels(sentinels))
+            }
+            Topology::Cluster => Some(Self::Cluster(Cluster::of(deployment))),
+        }
+    }
+
+    /// How often it is looked while something is amiss. Sentinels say themselves when something has happened.
+    fn hurry(&self) -> Duration {
+        match self {
+            Self::Cluster(_) => HURRY,
+            Self::Sentinels(_) => SENTINELS_HURRY,
         }
     }
 
     async fn look(&mut self, deployment: &Deployment) -> Result<Seen, Blind> {
         match self {
             Self::Cluster(cluster) => cluster.look(deployment).await,
+            Self::Sentinels(sentinels) => sentinels.look(deployment).await,
         }
     }
 }
@@ -59,8 +80,9 @@ pub(super) struct Blind {
 /// Watches a deployment for as long as it is wanted.
 pub(super) async fn watch_forever(watched: Weak<Deployment>) {
     let Some((mut source, mut pace)) = watched.upgrade().and_then(|deployment| {
-        let pace = Pace::new(deployment.settings().refresh_interval());
-        Some((Source::of(&deployment)?, pace))
+        let source = Source::of(&deployment)?;
+        let pace = Pace::new(deployment.settings().refresh_interval(), source.hurry());
+        Some((source, pace))
     }) else {
         return;
     };
@@ -88,12 +110,13 @@ pub(super) async fn watch_forever(watched: Weak<Deployment>) {
 /// How long to wait until the next look.
 struct Pace {
     interval: Duration,
+    hurry: Duration,
     amiss_since: Option<Time>,
 }
 
 impl Pace {
-    fn new(interval: Duration) -> Self {
-        Self { interval, amiss_since: None }
+    fn new(interval: Duration, hurry: Duration) -> Self {
+        Self { interval, hurry, amiss_since: None }
     }
 
     fn rest(&mut self, is_settled: bool, now: Time) -> Duration {
@@ -102,7 +125,7 @@ impl Pace {
             return spread(self.interval);
         }
         let since = *self.amiss_since.get_or_insert(now);
-        if now.since(since) < HURRY_FOR { HURRY } else { spread(PATIENT).min(self.interval) }
+        if now.since(since) < HURRY_FOR { self.hurry } else { spread(PATIENT).min(self.interval) }
     }
 }
 
@@ -126,7 +149,7 @@ mod tests {
 
     #[test]
     fn trouble_is_looked_at_often_and_after_a_minute_seldom() {
-        let mut pace = Pace::new(15 * SECOND);
+        let mut pace = Pace::new(15 * SECOND, HURRY);
         let start = Time::ZERO + SECOND;
         assert!((11 * SECOND..=19 * SECOND).contains(&pace.rest(true, start)));
         assert_eq!(pace.rest(false, start), HURRY);

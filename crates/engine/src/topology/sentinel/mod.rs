@@ -10,6 +10,7 @@ mod listen;
 mod role;
 mod survey;
 mod unheard;
+pub(super) mod watching;
 
 pub use interview::{interview, question, sentinel_options};
 pub use listen::{News, listen};

@@ -1,0 +1,129 @@
+//! A deployment as its sentinels see it: asked when somebody wants to know, and listened to all the time.
+//!
+//! What they agree on is believed of replicas; of a primary only once it has said itself that it is one. One that has said
+//! so is not doubted because it cannot be asked now: whether it is there its circuit knows best.
+
+use failsoft_core::cluster::{Endpoint, Standing};
+use failsoft_core::sentinel::{Condition, SentinelLayout};
+use tokio::task::JoinSet;
+
+use super::{Role, Survey, Unheard, ask_role, listen, sentinel_options, survey};
+use crate::node::{Credentials, Leads, NodeOptions, Reads};
+use crate::settings;
+use crate::topology::address::Destination;
+use crate::topology::deployment::Deployment;
+use crate::topology::seen::{Seen, SeenShard};
+use crate::topology::watch::Blind;
+
+/// Sentinels as they are watched.
+pub(in crate::topology) struct Sentinels {
+    named: Vec<NodeOptions>,
+    master_name: String,
+    credentials: Credentials,
+    believed: Option<SentinelLayout>,
+    /// The primary that has said that it is one.
+    proven: Option<Endpoint>,
+    /// Those that listen; gone with this.
+    listening: JoinSet<()>,
+}
+
+impl Sentinels {
+    /// The sentinels of `deployment`, if it has any.
+    pub(in crate::topology) fn of(deployment: &Deployment) -> Option<Self> {
+        let settings::Deployment::Sentinel { sentinels, master_name, username, password } =
+            deployment.settings().deployment()
+        else {
+            return None;
+        };
+        let credentials = Credentials {
+            username: username.clone(),
+            password: password.as_ref().map(|password| password.expose().to_owned()),
+        };
+        let named = sentinels.iter().map(|address| {
+            let to = Destination { address: address.clone(), leads: Leads::Anywhere };
+            options(deployment, to, &credentials)
+        });
+        Some(Self {
+            named: named.collect(),
+            master_name: master_name.clone(),
+            credentials,
+            believed: None,
+            proven: None,
+            listening: JoinSet::new(),
+        })
+    }
+
+    /// Begins to listen, on the present runtime: `told` is called whenever there is reason to look.
+    pub(in crate::topology) fn listen(&mut self, told: impl Fn() + Clone + Send + Sync + 'static) {
+        for sentinel in &self.named {
+            let (sentinel, master_name, told) = (sentinel.clone(), self.master_name.clone(), told.clone());
+            self.listening.spawn(async move {
+                listen(&sentinel, &master_name, |_news| told()).await;
+            });
+        }
+    }
+
+    /// Looks once.
+    ///
+    /// # Errors
+    /// Why nothing new is believed.
+    pub(in crate::topology) async fn look(&mut self, deployment: &Deployment) -> Result<Seen, Blind> {
+        let reach = |endpoint: &Endpoint| {
+            let to = deployment.addresses().destination(endpoint).ok()?;
+            Some(options(deployment, to, &self.credentials))
+        };
+        let Survey { verdict, unheard, .. } =
+            survey(&self.named, &self.master_name, self.believed.as_ref(), reach).await;
+        match verdict {
+            Ok(layout) => {
+                let seen = self.prove(deployment, &layout).await;
+                self.believed = Some(layout);
+                Ok(seen)
+            }
+            Err(disbelief) => {
+                let unheard = unheard.iter().map(|(address, unheard)| format!("; {address} {unheard}"));
+                let why = format!("{disbelief}{}", unheard.collect::<String>());
+                let still = self.believed.as_ref().map(|layout| self.seen(deployment, layout, Standing::Sound));
+                Err(Blind { reason: "disbelieved", why, still })
+            }
+        }
+    }
+
+    /// What is seen once the primary has been asked what it is.
+    async fn prove(&mut self, deployment: &Deployment, layout: &SentinelLayout) -> Seen {
+        let destination = deployment.addresses().destination(&layout.primary);
+        deployment.handle_off_limits(destination.as_ref().err().cloned());
+        let Ok(Destination { address, leads }) = destination else {
+            return self.seen(deployment, layout, Standing::Unproven);
+        };
+        let role = ask_role(&deployment.options(&address, Reads::OfPrimary, leads)).await;
+        if matches!(role, Ok(Role::Primary)) {
+            self.proven = Some(layout.primary.clone());
+        }
+        self.seen(deployment, layout, self.standing(&role, layout))
+    }
+
+    fn standing(&self, role: &Result<Role, Unheard>, layout: &SentinelLayout) -> Standing {
+        match role {
+            Ok(Role::Primary) => Standing::Sound,
+            Ok(Role::Replica { .. } | Role::Sentinel) => Standing::Unproven,
+            Err(_) if layout.condition != Condition::Well => Standing::Failed,
+            Err(_) if self.proven.as_ref() == Some(&layout.primary) => Standing::Sound,
+            Err(_) => Standing::Unproven,
+        }
+    }
+
+    fn seen(&self, deployment: &Deployment, layout: &SentinelLayout, standing: Standing) -> Seen {
+        let reach = |endpoint: &Endpoint| deployment.addresses().destination(endpoint).ok();
+        let mut replicas: Vec<_> = layout.replicas.iter().collect();
+        replicas.retain(|replica| replica.endpoint != layout.primary);
+        let replicas = replicas.into_iter().filter_map(|replica| reach(&replica.endpoint)).collect();
+        let primary = reach(&layout.primary).map(|node| (node, standing));
+        Seen { shards: vec![SeenShard { primary, replicas, slots: Vec::new() }] }
+    }
+}
+
+fn options(deployment: &Deployment, to: Destination, credentials: &Credentials) -> NodeOptions {
+    let node = deployment.options(&to.address, Reads::OfPrimary, to.leads.clone());
+    sentinel_options(&node, to, credentials.clone())
+}
