@@ -90,6 +90,18 @@ enum Brought {
     Value(Value),
 }
 
+/// Has a deployment looked at whose node has brought what may mean that there is another in its place.
+fn hint(world: &World, tier: Tier, outcome: Outcome) {
+    let is_redirection = matches!(outcome, Outcome::Refused(refusal) if refusal.is_redirection());
+    match tier {
+        Tier::Primary if is_loss(outcome) => world.deployment().hint(Hint::Lost),
+        Tier::Replica if is_redirection => world.deployment().hint(Hint::Moved),
+        Tier::Regional if is_redirection => world.regional().and_then(|regional| regional.hint(Hint::Moved)),
+        Tier::Regional if is_loss(outcome) => world.regional().and_then(|regional| regional.hint(Hint::Lost)),
+        Tier::Primary | Tier::Replica | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => None,
+    };
+}
+
 /// Whether what a primary brought may mean that it is none any more, or is not there.
 fn is_loss(outcome: Outcome) -> bool {
     match outcome {
@@ -154,7 +166,7 @@ impl Job {
         let route = world.route(self.matter.route);
         let plan = route.plan(self.matter.way);
         loop {
-            let mut doors = Doors::of(context, route, &self.matter, self.detour.as_deref_mut());
+            let mut doors = Doors::of(context, route, &self.matter, &self.frame, self.detour.as_deref_mut());
             match self.request.poll_step(plan, &mut doors, now) {
                 Step::Wait(until) => return Progress::Wait(until),
                 Step::Learn(by) => return Progress::Learn(by),
@@ -187,8 +199,8 @@ impl Job {
                 Outcome::Failed(_) | Outcome::Silent(_) => {}
             }
         }
-        if self.asked.is_some_and(|ask| ask.tier == Tier::Primary) && is_loss(outcome) {
-            world.deployment().hint(Hint::Lost);
+        if let Some(ask) = self.asked {
+            hint(world, ask.tier, outcome);
         }
         self.tell(context, world.route(self.matter.route).plan(self.matter.way), outcome, now);
         self.advance(context, now)
@@ -336,7 +348,7 @@ impl Job {
 
     fn tell(&mut self, context: &Context, plan: &Plan, outcome: Outcome, now: Time) {
         let route = context.world.route(self.matter.route);
-        let mut doors = Doors::of(context, route, &self.matter, self.detour.as_deref_mut());
+        let mut doors = Doors::of(context, route, &self.matter, &self.frame, self.detour.as_deref_mut());
         self.request.handle_outcome(plan, &mut doors, outcome, now, dice());
     }
 

@@ -22,12 +22,21 @@ pub(super) struct Doors<'j> {
     views: &'j Views,
     route: &'j Route,
     place: Place,
+    /// The key, where there is just one.
+    key: &'j [u8],
     detour: Option<&'j mut Detour>,
 }
 
 impl<'j> Doors<'j> {
-    pub(super) fn of(context: &'j Context, route: &'j Route, matter: &Matter, detour: Option<&'j mut Detour>) -> Self {
-        Self { world: &context.world, views: &context.views, route, place: matter.place, detour }
+    pub(super) fn of(
+        context: &'j Context,
+        route: &'j Route,
+        matter: &Matter,
+        frame: &'j [u8],
+        detour: Option<&'j mut Detour>,
+    ) -> Self {
+        let key = frame.get(matter.key.start as usize..matter.key.end as usize).unwrap_or_default();
+        Self { world: &context.world, views: &context.views, route, place: matter.place, key, detour }
     }
 
     fn views(&self) -> &Views {
@@ -42,7 +51,7 @@ impl Admission for Doors<'_> {
             Tier::Primary => views.redis.request_primary(self.place, now),
             Tier::Replica => views.redis.request_replica(self.place, turn, now),
             Tier::Regional => match &views.regional {
-                Some(regional) => regional.request_any(self.place, turn, now),
+                Some(regional) => regional.request_any(self.place_in(regional)?, turn, now),
                 None => Err(NOBODY),
             },
             Tier::Origin => match &self.route.source {
@@ -71,6 +80,15 @@ impl Admission for Doors<'_> {
 }
 
 impl Doors<'_> {
+    /// Where the request belongs in the second deployment, which may divide its keys otherwise than the first.
+    fn place_in(&self, regional: &View) -> Result<Place, Barred> {
+        match (self.place, self.key) {
+            (place @ Place::Slot(_), _) => Ok(place),
+            (Place::Anywhere, b"") if regional.is_sharded() => Err(NOBODY),
+            (Place::Anywhere, key) => Ok(regional.place_of(key)),
+        }
+    }
+
     fn follow(&mut self, now: Time) -> Result<Grant, Astray> {
         let (deployment, views) = (self.world.deployment(), self.views());
         let Some((redirect, asked)) = self.detour.as_ref().and_then(|detour| detour.redirect()) else {
