@@ -10,11 +10,13 @@ use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
 
 use clusters::{ask, bin};
+use redis::aio::MultiplexedConnection;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
 async fn before(sentinels: &Sentinels, more: &str) -> Sidecar {
-    let nodes = sentinels.urls().iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(", ");
+    let urls = sentinels.sentinels().iter().map(|sentinel| format!("\"redis://{}\"", sentinel.addr()));
+    let nodes = urls.collect::<Vec<_>>().join(", ");
     let settings = format!(
         "server.listen = \"{{listen}}\"\nserver.admin = \"{{admin}}\"\nserver.threads = 2\n\
          redis.topology = \"sentinel\"\nredis.master_name = \"{NAME}\"\nredis.nodes = [{nodes}]\n{more}"
@@ -35,7 +37,10 @@ async fn a_dead_primary_is_read_from_a_replica_and_written_to_at_its_successor()
     let mut client = sidecar.redis_connection().await;
     ask::<()>(&mut client, &["SET", "page:1", "text"]).await.unwrap();
     let primary = sentinels.primary().await;
-    primary.command(&["WAIT", "2", "1000"]).await;
+    let copied = redis::Value::BulkString(b"text".to_vec());
+    for replica in sentinels.replicas().await {
+        eventually("the replica has it", PATIENCE, async || replica.command(&["GET", "page:1"]).await == copied).await;
+    }
     primary.kill().await;
     assert_eq!(ask::<String>(&mut client, &["GET", "page:1"]).await.unwrap(), "text");
     let refused = ask::<()>(&mut client, &["SET", "page:1", "new"]).await.unwrap_err();
@@ -67,4 +72,46 @@ async fn an_ordered_failover_is_followed_when_the_sentinels_announce_it() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_written_to_a_primary_that_only_a_minority_of_sentinels_still_names() {
+    let group = Sentinels::builder().partitionable().start().await;
+    group.wait_ok().await;
+    let sidecar = before(&group, "").await;
+    let client = sidecar.redis_connection().await;
+    let old = group.primary().await;
+    let cut_off = &group.sentinels()[0];
+    group.partition(&[old, cut_off], &group.all_but(&[old, cut_off]));
+    let new = group.wait_promoted(old).await;
+    eventually("writes flow to the promoted node", PATIENCE, async || {
+        is_written(&client, "probe").await && new.command(&["EXISTS", "probe"]).await == redis::Value::Int(1)
+    })
+    .await;
+    for number in 0..100 {
+        let key = format!("key:{number}");
+        assert!(is_written(&client, &key).await);
+        assert_eq!(new.command(&["EXISTS", &key]).await, redis::Value::Int(1));
+        assert_eq!(old.command(&["EXISTS", &key]).await, redis::Value::Int(0), "{key} would be lost");
+    }
+    assert!(old.says_primary().await, "it could have been written to");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_may_have_a_password_of_their_own() {
+    let group = Sentinels::builder().password("for-nodes").sentinel_password("for-sentinels").start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let [nodes, sentinels] = ["for-nodes", "for-sentinels"].map(|password| {
+        let file = folder.path().join(password);
+        std::fs::write(&file, password).unwrap();
+        file.display().to_string()
+    });
+    let credentials = format!("redis.password_file = \"{nodes}\"\nredis.sentinel_password_file = \"{sentinels}\"");
+    let sidecar = before(&group, &credentials).await;
+    assert!(is_written(&sidecar.redis_connection().await, "key").await);
+    assert_eq!(group.primary().await.command(&["EXISTS", "key"]).await, redis::Value::Int(1));
+}
+
+async fn is_written(client: &MultiplexedConnection, key: &str) -> bool {
+    ask::<()>(&mut client.clone(), &["SET", key, "1"]).await.is_ok()
 }

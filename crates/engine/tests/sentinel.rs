@@ -8,7 +8,7 @@ use failsoft::node::{Credentials, Leads, NodeOptions, Reads};
 use failsoft::settings::NodeAddress;
 use failsoft::topology::address::Destination;
 use failsoft::topology::sentinel::{
-    News, Role, Survey, Unheard, ask_role, interview, listen, sentinel_options, survey,
+    Lines, News, Role, Survey, Unheard, ask_role, interview, listen, sentinel_options, survey,
 };
 use failsoft_core::cluster::Endpoint;
 use failsoft_core::outcome::Failure;
@@ -50,7 +50,7 @@ async fn ask(named: &[&Server], before: Option<&SentinelLayout>) -> Survey {
         let address = SocketAddr::new(endpoint.host.parse().ok()?, endpoint.port);
         Some(options(address, None))
     };
-    survey(&named, NAME, before, reach).await
+    survey(&named, NAME, before, reach, &mut Lines::default()).await
 }
 
 async fn role(server: &Server) -> Result<Role, Unheard> {
@@ -67,7 +67,7 @@ async fn one_sentinel_leads_to_the_others_and_a_majority_to_the_primary_and_its_
     group.wait_ok().await;
     let said = ask(&all(&group)[..1], None).await;
     let layout = said.verdict.unwrap();
-    assert_eq!(said.witnesses.len(), 2, "the one that was named and the first other to answer");
+    assert!(said.witnesses.len() >= 2, "the one that was named and at least one other");
     assert_eq!(layout.primary, endpoint(&group.servers()[0]));
     let mut replicas: Vec<_> = layout.replicas.iter().map(|replica| replica.endpoint.clone()).collect();
     replicas.sort();
@@ -166,7 +166,7 @@ async fn a_sentinel_that_was_cut_off_with_the_old_primary_convinces_nobody() {
     assert_eq!(said.verdict.unwrap().primary, endpoint(new));
     let alone = ask(&[cut_off], None).await;
     assert_eq!(alone.verdict.unwrap().primary, endpoint(new), "the others can be asked, and outvote it");
-    let nobody_else = survey(&[options(cut_off.addr(), None)], NAME, None, |_| None).await;
+    let nobody_else = survey(&[options(cut_off.addr(), None)], NAME, None, |_| None, &mut Lines::default()).await;
     assert_eq!(nobody_else.verdict, Err(Disbelief::NoMajority { agree: 1, of: 3 }));
 }
 
@@ -209,6 +209,7 @@ async fn what_is_no_sentinel_and_a_name_that_nobody_watches_are_told_apart() {
     assert_eq!(redis.word, Word::NoSentinel);
     let other = interview(&options(group.sentinels()[0].addr(), None), "other").await.unwrap();
     assert_eq!(other.word, Word::NoSuchName);
-    let unknown = survey(&[options(group.sentinels()[0].addr(), None)], "other", None, |_| None).await;
+    let unknown =
+        survey(&[options(group.sentinels()[0].addr(), None)], "other", None, |_| None, &mut Lines::default()).await;
     assert_eq!(unknown.verdict, Err(Disbelief::UnknownName));
 }

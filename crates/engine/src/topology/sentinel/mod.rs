@@ -6,6 +6,7 @@
 //! hint and nothing more.
 
 mod interview;
+mod lines;
 mod listen;
 mod role;
 mod survey;
@@ -13,6 +14,7 @@ mod unheard;
 pub(super) mod watching;
 
 pub use interview::{interview, question, sentinel_options};
+pub use lines::Lines;
 pub use listen::{News, listen};
 pub use role::{Role, ask_role};
 pub use survey::{Survey, survey};

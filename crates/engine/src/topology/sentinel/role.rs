@@ -3,6 +3,8 @@
 //! Sentinels name a primary; that it is one is only true when it says so, and a demoted one that is not told yet still
 //! takes writes that will be lost.
 
+use std::time::Duration;
+
 use failsoft_core::cluster::Endpoint;
 use failsoft_core::outcome::Silence;
 use failsoft_core::refusal::Refusal;
@@ -36,7 +38,13 @@ pub enum Role {
 /// Why it has not said.
 pub async fn ask_role(options: &NodeOptions) -> Result<Role, Unheard> {
     let mut wire = handshake::connect(options, Protocol::Resp2).await.map_err(Unheard::Failed)?;
-    timeout(options.timeout, converse(&mut wire)).await.unwrap_or(Err(Unheard::Silent(Silence::Timeout)))
+    question(&mut wire, options.timeout).await
+}
+
+/// Asks a node over `wire`, on which nothing is outstanding, for `patience` at most. On silence the connection is of no use
+/// any more.
+pub(super) async fn question(wire: &mut Wire, patience: Duration) -> Result<Role, Unheard> {
+    timeout(patience, converse(wire)).await.unwrap_or(Err(Unheard::Silent(Silence::Timeout)))
 }
 
 async fn converse(wire: &mut Wire) -> Result<Role, Unheard> {

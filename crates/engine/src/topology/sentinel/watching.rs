@@ -1,13 +1,14 @@
 //! A deployment as its sentinels see it: asked when somebody wants to know, and listened to all the time.
 //!
 //! What they agree on is believed of replicas; of a primary only once it has said itself that it is one. One that has said
-//! so is not doubted because it cannot be asked now: whether it is there its circuit knows best.
+//! so is not doubted because it cannot be asked now: whether it is there its circuit knows best. Where no majority is found
+//! everything stays as it is.
 
 use failsoft_core::cluster::{Endpoint, Standing};
 use failsoft_core::sentinel::{Condition, SentinelLayout};
 use tokio::task::JoinSet;
 
-use super::{Role, Survey, Unheard, ask_role, listen, sentinel_options, survey};
+use super::{Lines, Role, Survey, Unheard, listen, sentinel_options, survey};
 use crate::node::{Credentials, Leads, NodeOptions, Reads};
 use crate::settings;
 use crate::topology::address::Destination;
@@ -23,6 +24,7 @@ pub(in crate::topology) struct Sentinels {
     believed: Option<SentinelLayout>,
     /// The primary that has said that it is one.
     proven: Option<Endpoint>,
+    lines: Lines,
     /// Those that listen; gone with this.
     listening: JoinSet<()>,
 }
@@ -49,6 +51,7 @@ impl Sentinels {
             credentials,
             believed: None,
             proven: None,
+            lines: Lines::default(),
             listening: JoinSet::new(),
         })
     }
@@ -72,35 +75,45 @@ impl Sentinels {
             let to = deployment.addresses().destination(endpoint).ok()?;
             Some(options(deployment, to, &self.credentials))
         };
-        let Survey { verdict, unheard, .. } =
-            survey(&self.named, &self.master_name, self.believed.as_ref(), reach).await;
-        match verdict {
-            Ok(layout) => {
-                let seen = self.prove(deployment, &layout).await;
-                self.believed = Some(layout);
-                Ok(seen)
-            }
+        let Survey { verdict, unheard, witnesses } =
+            survey(&self.named, &self.master_name, self.believed.as_ref(), reach, &mut self.lines).await;
+        let layout = match verdict {
+            Ok(layout) => layout,
             Err(disbelief) => {
                 let unheard = unheard.iter().map(|(address, unheard)| format!("; {address} {unheard}"));
                 let why = format!("{disbelief}{}", unheard.collect::<String>());
-                let still = self.believed.as_ref().map(|layout| self.seen(deployment, layout, Standing::Sound));
-                Err(Blind { reason: "disbelieved", why, still })
+                let reason = if witnesses.is_empty() { "unheard" } else { "disbelieved" };
+                return Err(Blind { reason, why, still: None });
             }
-        }
+        };
+        let looked = self.prove(deployment, &layout).await;
+        self.forget_departed(deployment, &layout);
+        self.believed = Some(layout);
+        looked
     }
 
-    /// What is seen once the primary has been asked what it is.
-    async fn prove(&mut self, deployment: &Deployment, layout: &SentinelLayout) -> Seen {
-        let destination = deployment.addresses().destination(&layout.primary);
-        deployment.handle_off_limits(destination.as_ref().err().cloned());
-        let Ok(Destination { address, leads }) = destination else {
-            return self.seen(deployment, layout, Standing::Unproven);
+    /// What is seen once the primary has been asked what it is; one that will not say is told of.
+    async fn prove(&mut self, deployment: &Deployment, layout: &SentinelLayout) -> Result<Seen, Blind> {
+        let members = std::iter::once(&layout.primary).chain(layout.replicas.iter().map(|replica| &replica.endpoint));
+        let destinations = members.map(|member| deployment.addresses().destination(member));
+        deployment.handle_off_limits(destinations.filter_map(Result::err).next());
+        let Ok(Destination { address, leads }) = deployment.addresses().destination(&layout.primary) else {
+            return Ok(self.seen(deployment, layout, Standing::Unproven));
         };
-        let role = ask_role(&deployment.options(&address, Reads::OfPrimary, leads)).await;
-        if matches!(role, Ok(Role::Primary)) {
-            self.proven = Some(layout.primary.clone());
+        let role = self.lines.role(&deployment.options(&address, Reads::OfPrimary, leads)).await;
+        match &role {
+            Ok(Role::Primary) => self.proven = Some(layout.primary.clone()),
+            Ok(Role::Replica { .. } | Role::Sentinel) => self.proven = None,
+            Err(_) => {}
         }
-        self.seen(deployment, layout, self.standing(&role, layout))
+        let seen = self.seen(deployment, layout, self.standing(&role, layout));
+        match role {
+            Err(unheard @ (Unheard::Refused(_) | Unheard::Unreadable(_))) => {
+                let why = format!("{address}, which the sentinels call the primary, does not answer ROLE: {unheard}");
+                Err(Blind { reason: "unproven", why, still: Some(seen) })
+            }
+            Ok(_) | Err(Unheard::Failed(_) | Unheard::Silent(_)) => Ok(seen),
+        }
     }
 
     fn standing(&self, role: &Result<Role, Unheard>, layout: &SentinelLayout) -> Standing {
@@ -113,11 +126,16 @@ impl Sentinels {
         }
     }
 
+    /// Keeps connections to those who will be asked again for certain.
+    fn forget_departed(&mut self, deployment: &Deployment, layout: &SentinelLayout) {
+        let primary = deployment.addresses().destination(&layout.primary).ok().map(|to| to.address);
+        let named = self.named.iter().map(|options| &options.address);
+        self.lines.keep_only(&named.chain(primary.as_ref()).collect::<Vec<_>>());
+    }
+
     fn seen(&self, deployment: &Deployment, layout: &SentinelLayout, standing: Standing) -> Seen {
         let reach = |endpoint: &Endpoint| deployment.addresses().destination(endpoint).ok();
-        let mut replicas: Vec<_> = layout.replicas.iter().collect();
-        replicas.retain(|replica| replica.endpoint != layout.primary);
-        let replicas = replicas.into_iter().filter_map(|replica| reach(&replica.endpoint)).collect();
+        let replicas = layout.replicas.iter().filter_map(|replica| reach(&replica.endpoint)).collect();
         let primary = reach(&layout.primary).map(|node| (node, standing));
         Seen { shards: vec![SeenShard { primary, replicas, slots: Vec::new() }] }
     }
