@@ -15,18 +15,22 @@ use redis::aio::MultiplexedConnection;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 async fn before(sentinels: &Sentinels, more: &str) -> Sidecar {
+    let sidecar = start(sentinels, more).await;
+    eventually("the sidecar knows the primary", PATIENCE, async || {
+        sidecar.metric("redis_cluster_slots_ok", &[]).await == Some(16_384.0)
+    })
+    .await;
+    sidecar
+}
+
+async fn start(sentinels: &Sentinels, more: &str) -> Sidecar {
     let urls = sentinels.sentinels().iter().map(|sentinel| format!("\"redis://{}\"", sentinel.addr()));
     let nodes = urls.collect::<Vec<_>>().join(", ");
     let settings = format!(
         "server.listen = \"{{listen}}\"\nserver.admin = \"{{admin}}\"\nserver.threads = 2\n\
          redis.topology = \"sentinel\"\nredis.master_name = \"{NAME}\"\nredis.nodes = [{nodes}]\n{more}"
     );
-    let sidecar = Sidecar::start(bin(), &settings).await;
-    eventually("the sidecar knows the primary", PATIENCE, async || {
-        sidecar.metric("redis_cluster_slots_ok", &[]).await == Some(16_384.0)
-    })
-    .await;
-    sidecar
+    Sidecar::start(bin(), &settings).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,6 +114,27 @@ async fn sentinels_may_have_a_password_of_their_own() {
     let sidecar = before(&group, &credentials).await;
     assert!(is_written(&sidecar.redis_connection().await, "key").await);
     assert_eq!(group.primary().await.command(&["EXISTS", "key"]).await, redis::Value::Int(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_may_not_be_asked_what_it_is_gets_no_writes_and_is_told_of() {
+    let group = Sentinels::start().await;
+    group.wait_ok().await;
+    for server in group.servers() {
+        server.command(&["ACL", "SETUSER", "app", "on", "nopass", "~*", "&*", "+@all", "-role"]).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "any").unwrap();
+    let credentials = format!("redis.username = \"app\"\nredis.password_file = \"{}\"", password.display());
+    let sidecar = start(&group, &credentials).await;
+    eventually("it is told of", PATIENCE, async || sidecar.log_contains("does not answer ROLE")).await;
+    let client = sidecar.redis_connection().await;
+    assert!(!is_written(&client, "key").await, "that it is a primary is not known");
+    for server in group.servers() {
+        server.command(&["ACL", "SETUSER", "app", "+role"]).await;
+    }
+    eventually("writes flow once it may be asked", PATIENCE, || is_written(&client, "key")).await;
 }
 
 async fn is_written(client: &MultiplexedConnection, key: &str) -> bool {
