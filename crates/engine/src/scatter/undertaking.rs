@@ -1,14 +1,15 @@
 //! What a command for several shards comes down to: who is asked what, and what is made of the answers.
 
-use failsoft_resp::commands::{Arguments, Merge, Spec, Spread};
+use failsoft_resp::commands::{self, Arguments, Merge, Spec, Spread};
 use failsoft_resp::encode;
 
-use super::apart::take_apart;
+use super::apart::{Part, take_apart, take_to_pieces};
 use super::cursor::{Position, Survey};
-use super::merge::Act;
+use super::merge::{Act, Unit};
 use super::scan;
 use crate::clock::dice;
 use crate::topology::{Place, Shard, View};
+use crate::words::Words;
 
 /// A command for several shards, about to be asked.
 pub struct Undertaking {
@@ -56,6 +57,16 @@ impl Undertaking {
         Ok(Self { spec, goal, pieces })
     }
 
+    /// What a command on several keys comes down to when each is asked for by itself, whether or not they lie together.
+    /// `None` if it has one key, or is not to be [taken apart](Spread::Keys).
+    pub fn key_by_key(frame: &[u8]) -> Option<Self> {
+        let words = Words::of(frame);
+        let spec = commands::lookup(words.as_slices().first()?, None)?;
+        let goal = Goal::Merged(Act::of(spec).filter(|act| act.unit == Unit::Keys)?);
+        let pieces: Vec<Piece> = take_to_pieces(spec, words.as_slices()).into_iter().map(piece).collect();
+        (pieces.len() > 1).then_some(Self { spec, goal, pieces })
+    }
+
     /// How many questions it comes down to.
     pub fn pieces(&self) -> usize {
         self.pieces.len()
@@ -88,8 +99,11 @@ fn pieces_of_keys<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> Result<Vec
         encode::error(&mut told, &format!("ERR wrong number of arguments for '{}' command", spec.name));
         return Err(told);
     }
-    let piece = |part: super::Part| Piece { about: part.keys, place: Place::Slot(part.slot), frame: part.frame };
     Ok(parts.into_iter().map(piece).collect())
+}
+
+fn piece(part: Part) -> Piece {
+    Piece { about: part.keys, place: Place::Slot(part.slot), frame: part.frame }
 }
 
 /// One for each shard that has slots. Where one of them is taken they do not always begin with the same.

@@ -3,8 +3,11 @@
 //! What a command is has been found out by [`classify`]; here it is written down in a [`Matter`], put to whom it is
 //! for, and never looked up again.
 
+mod opened;
+mod own;
 mod scatter;
 mod touched;
+mod whereabouts;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,20 +18,21 @@ use failsoft::delivery::Sink;
 use failsoft::job::{Job, Matter, Progress};
 use failsoft::node::{Author, Leave, Node, Question, Speaker};
 use failsoft::route::Way;
-use failsoft::settings::Auth;
 use failsoft::stand_in::StandIn;
 use failsoft::topology::Place;
 use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
-use failsoft_resp::commands::{self, Class, Spec};
+use failsoft_resp::commands::Class;
 use failsoft_resp::encode;
-use failsoft_resp::{Command, Limits, Protocol, ProtocolError};
+use failsoft_resp::{Command, Limits, ProtocolError};
 
-use super::access::{Access as ClientAccess, Login, Verdict};
+use self::opened::Opened;
+pub(super) use self::whereabouts::{Queue, Whereabouts};
+use super::access::{Access as ClientAccess, Verdict};
 use super::doorstep::Doorstep;
-use super::greeting::{Greeting, Said, names_user};
+use super::greeting::{Greeting, Said};
 use super::replies::{Inbox, Replies, Slot, Touched};
 
 /// Turns one client's commands into answers.
@@ -47,6 +51,8 @@ pub(super) struct Dispatcher {
     refusal: Option<Vec<u8>>,
     /// The client believes itself in a transaction that could not be opened: what each command of it is told.
     doomed: Option<Vec<u8>>,
+    /// The client believes itself in a transaction, rightly, of which it is not known yet where it will be.
+    opened: Option<Opened>,
     /// Buffers for the frames of further requests.
     spare: Vec<Vec<u8>>,
     /// What is believed of a client that is known.
@@ -108,6 +114,7 @@ impl Dispatcher {
             written: None,
             refusal: None,
             doomed: None,
+            opened: None,
             spare: Vec::new(),
             limits,
         }
@@ -140,8 +147,11 @@ impl Dispatcher {
     /// Takes one command.
     pub(super) fn dispatch(&mut self, command: &Command<'_>, now: Time) -> Next {
         if let Some(refusal) = self.judge(command) {
-            self.replies.push(Slot::Ready(refusal));
+            self.spoil_opened(&refusal);
             return Next::Continue;
+        }
+        if self.opened.is_some() {
+            return self.dispatch_opened(command, now);
         }
         if self.doomed.is_some() {
             return self.dispatch_doomed(command, now);
@@ -194,10 +204,16 @@ impl Dispatcher {
         let Some(want) = self.wants_own(command, course) else {
             return self.greet(command);
         };
+        let is_multi = command.arg(0).eq_ignore_ascii_case(b"MULTI");
+        if is_multi && self.context.views.redis.is_sharded() {
+            self.opened = Some(Opened::default());
+            self.say(OK);
+            return Next::Continue;
+        }
         let Some(refusal) = self.refusal.take() else {
             return Next::Dedicate(want);
         };
-        if command.arg(0).eq_ignore_ascii_case(b"MULTI") {
+        if is_multi {
             self.say(OK);
             self.doomed = Some(refusal);
         } else {
@@ -330,99 +346,6 @@ impl Dispatcher {
                 Some(reply)
             }
         }
-    }
-
-    /// Whether it is failsoft, not Redis, that this command is to convince of who the client is.
-    pub(super) fn names_own_user(&self, command: &Command<'_>) -> bool {
-        self.access.auth() == Auth::Users && names_user(command)
-    }
-
-    /// Redis has recognised the client.
-    pub(super) fn note_recognised(&mut self) {
-        self.access.note_recognised();
-    }
-
-    /// Redis has not recognised the client; whether that was once too often.
-    pub(super) fn note_wrong_password(&mut self) -> Login {
-        self.access.note_wrong_password()
-    }
-
-    /// What a command is, unless only Redis can judge it, and what is to become of it.
-    pub(super) fn classify(&self, command: &Command<'_>) -> (Option<&'static Spec>, Course) {
-        match classify(&self.context.world, &self.context.views.redis, command) {
-            course @ Course::Unjudged(_) => (None, course),
-            course => (commands::lookup(command.arg(0), command.get(1)), course),
-        }
-    }
-
-    /// What kind of connection of its own the client needs for this command, if it needs one.
-    pub(super) fn wants_own(&self, command: &Command<'_>, course: Course) -> Option<Want> {
-        match course {
-            Course::Dedicated { class, place, .. } => {
-                let leave = if class == Class::Server { Leave::Regardless } else { Leave::OfCircuit };
-                Some(Want { speaker: Speaker::Failsoft, leave, class, place })
-            }
-            Course::Here => {
-                let speaker = self.greeting.needs_own(command).filter(|_| !self.names_own_user(command))?;
-                let (class, place) = (Class::Connection, Place::Anywhere);
-                Some(Want { speaker, leave: Leave::OfCircuit, class, place })
-            }
-            Course::Unjudged(_)
-            | Course::Read(_)
-            | Course::ReadMany { .. }
-            | Course::Scatter { .. }
-            | Course::CrossSlot
-            | Course::AboutCluster(_)
-            | Course::Change { .. } => None,
-        }
-    }
-
-    /// The next command for which the client needs a connection of its own is answered with `told`.
-    pub(super) fn refuse_dedication(&mut self, told: Vec<u8>) {
-        self.refusal = Some(told);
-    }
-
-    /// Answers a command about the connection, without taking a place for it.
-    pub(super) fn answer_here(&mut self, command: &Command<'_>) -> Vec<u8> {
-        let mut reply = Vec::new();
-        self.greeting.answer(command, &mut self.access, &mut reply);
-        reply
-    }
-
-    /// Where a connection of the client's own leads that is wanted at `place`.
-    pub(super) fn primary(&self, place: Place) -> Option<&Arc<Node>> {
-        self.context.views.redis.primary(place)
-    }
-
-    /// The protocol that the client is answered in.
-    pub(super) fn protocol(&self) -> Protocol {
-        self.greeting.protocol()
-    }
-
-    /// The client is answered in another protocol from here on.
-    pub(super) fn set_protocol(&mut self, protocol: Protocol) {
-        self.greeting.set_protocol(protocol);
-    }
-
-    /// failsoft's own number of the client.
-    pub(super) fn client(&self) -> u64 {
-        self.greeting.id()
-    }
-
-    /// What the client calls itself.
-    pub(super) fn name(&self) -> &[u8] {
-        self.greeting.name()
-    }
-
-    /// The client calls itself something else.
-    pub(super) fn set_name(&mut self, name: &[u8]) {
-        self.greeting.set_name(name);
-    }
-
-    /// The client has reset its connection.
-    pub(super) fn reset(&mut self) {
-        self.greeting.reset();
-        self.access.log_out();
     }
 
     fn ask(&self, ticket: u64, node: &Node, frame: &[u8], ask: Ask, author: Author, now: Time) {

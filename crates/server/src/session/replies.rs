@@ -4,7 +4,9 @@
 //! request takes a place here when it is read; an answer that is first in line goes straight into the outgoing bytes,
 //! others wait in their place. The bytes of a healthy answer are copied once, from the node's buffer to here.
 
+mod apart;
 mod detours;
+mod touched;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,13 +18,15 @@ use failsoft::gather::gather;
 use failsoft::job::{Job, Progress};
 use failsoft::telemetry::tally::Tally;
 use failsoft::verb::ManyVerb;
-use failsoft::world::World;
 use failsoft_core::outcome::Failure;
+use failsoft_core::refusal::Refusal;
 use failsoft_core::request::Ending;
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
 
+use self::apart::Apart;
 use self::detours::Detours;
+pub(crate) use self::touched::Touched;
 use failsoft::gauge::Gauge;
 
 /// Buffers of frames kept for the next requests of this client.
@@ -106,40 +110,6 @@ pub(crate) enum Slot {
     },
     /// A task is at it.
     Running,
-}
-
-/// Of which keys a command makes copies void, beyond what is done when it is sent.
-pub(crate) enum Touched {
-    /// Of none.
-    Nothing,
-    /// Of these.
-    Keys(Vec<Box<[u8]>>),
-    /// Of all.
-    Everything,
-}
-
-impl Touched {
-    /// These as well. There is a bound on keys that are remembered by name; beyond it all are meant.
-    pub(crate) fn add(&mut self, more: &Self) {
-        const MOST_NAMED: usize = 1_024;
-        match (&mut *self, more) {
-            (_, Self::Nothing) | (Self::Everything, _) => {}
-            (Self::Keys(keys), Self::Keys(more)) if keys.len() + more.len() <= MOST_NAMED => {
-                keys.extend_from_slice(more);
-            }
-            (Self::Nothing, Self::Keys(more)) if more.len() <= MOST_NAMED => *self = Self::Keys(more.clone()),
-            (Self::Nothing | Self::Keys(_), Self::Keys(_) | Self::Everything) => *self = Self::Everything,
-        }
-    }
-
-    /// Voids the copies.
-    pub(crate) fn invalidate(&self, world: &World) {
-        match self {
-            Self::Nothing => {}
-            Self::Keys(keys) => keys.iter().for_each(|key| world.invalidate(key)),
-            Self::Everything => world.invalidate_all(),
-        }
-    }
 }
 
 impl Replies {
@@ -426,6 +396,8 @@ enum Errand {
     /// The first has come to wait for the map.
     Detour,
     RunMany(Job, ManyVerb, Outcome),
+    /// Some of its keys have moved, and some have not.
+    FallApart(Apart),
 }
 
 /// A client's replies, shared with those who bring them.
@@ -441,6 +413,7 @@ impl Deliver for Inbox {
             Errand::RunMany(job, verb, outcome) => {
                 self.0.run_many(ticket, job, verb, Some((outcome, reply.to_vec())));
             }
+            Errand::FallApart(apart) => self.0.fall_apart(ticket, apart),
         }
     }
 
@@ -454,6 +427,11 @@ impl Replies {
     fn handle_delivery(self: &Arc<Self>, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
+        if outcome == Outcome::Refused(Refusal::TryAgain)
+            && let Some(apart) = inner.take_apart(ticket)
+        {
+            return Errand::FallApart(apart);
+        }
         let progress = match inner.slots.get_mut((ticket - inner.first) as usize) {
             Some(Slot::Asked { job, touched }) => {
                 touched.invalidate(&inner.context.world);

@@ -25,6 +25,8 @@ pub(super) enum Owed {
     Instead(Vec<u8>),
     /// Nothing: failsoft has asked for itself.
     Nothing(Own),
+    /// Nothing any more: failsoft has answered when the command came.
+    Told,
     /// One reply for each of several channels; how many are left is known once they begin.
     Confirmations { channels: Channels, named: Option<usize>, left: Option<usize> },
     /// Nothing any more: the client has been told that there was no answer in time.
@@ -117,7 +119,7 @@ impl Debt {
     pub(super) fn unpaid(self) -> Option<Unpaid> {
         match self.owed {
             Owed::Local(bytes) | Owed::Instead(bytes) => Some(Unpaid::Known(bytes)),
-            Owed::Nothing(_) | Owed::Late => None,
+            Owed::Nothing(_) | Owed::Told | Owed::Late => None,
             Owed::Reply | Owed::Confirmations { .. } | Owed::Reset => {
                 Some(Unpaid::Lost { start: self.start, doubt: self.doubt, touched: self.touched })
             }

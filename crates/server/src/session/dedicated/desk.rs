@@ -8,6 +8,7 @@ use std::sync::Arc;
 use failsoft::apology::{Code, apologise};
 use failsoft::classify::{Course, Unjudged};
 use failsoft::node::{Dedicated, Speaker};
+use failsoft::topology::Place;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
 use failsoft_core::{Outcome, Time};
@@ -20,12 +21,13 @@ use super::effect::{Effect, Manner};
 use super::identity::{Identities, Identity};
 use super::ledger::{Following, Heard, Ledger, Unfit};
 use crate::session::access::Login;
-use crate::session::dispatch::{Dispatcher, Want};
+use crate::session::dispatch::{Dispatcher, Queue, Want, Whereabouts};
 use crate::session::greeting::names_user;
 use crate::session::replies::Touched;
 
 /// A command that no Redis knows: it is refused, and the transaction that it is in with it.
 const SPOILER: &[u8] = b"*1\r\n$16\r\nfailsoft-refused\r\n";
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 /// One of failsoft's own users cannot take over what another has begun.
 const NOT_NOW: &[u8] = b"-ERR AUTH has to come before MULTI, SUBSCRIBE, SELECT and their like: send RESET first\r\n";
 
@@ -41,6 +43,8 @@ pub(super) struct Desk {
     identities: Arc<Identities>,
     /// There once the node has said what it calls the client.
     identity: Option<Identity>,
+    /// Where all keys of a transaction have to be.
+    pinned: Option<Place>,
 }
 
 /// What has become of a command.
@@ -52,6 +56,8 @@ pub(super) enum Taken {
     Held,
     /// It was the last.
     Last,
+    /// It belongs to another shard, and has nothing to do with the state of this connection.
+    Elsewhere,
 }
 
 /// Whether the client goes on with its own connection.
@@ -63,6 +69,8 @@ pub(super) enum Onward {
     AsNew,
     /// It has tried too many wrong passwords.
     Guessing,
+    /// The transaction that it believes itself in could not be opened.
+    Unopened,
 }
 
 /// Whether a command may leave something on its connection that nobody here keeps account of: those that are about the
@@ -84,7 +92,9 @@ impl Desk {
         let introducing = want.speaker == Speaker::Client;
         let protocol = dispatcher.protocol();
         let ledger = Ledger::new(home, now);
-        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity: None };
+        let ledger = if dispatcher.is_discovered() { ledger.hiding_redirections() } else { ledger };
+        let pinned = (want.class == Class::Transaction).then_some(want.place);
+        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity: None, pinned };
         if introducing {
             desk.ledger.spoil();
         } else {
@@ -92,6 +102,9 @@ impl Desk {
             if want.class == Class::Blocking {
                 // WAIT is about what this connection has seen written; it has seen everything up to its last command.
                 desk.ask(Own::Courtesy, &[b"PING"], now);
+            }
+            if dispatcher.opened().is_some() {
+                desk.tell(MULTI, Effect::Multi, now);
             }
         }
         desk
@@ -114,6 +127,7 @@ impl Desk {
         let needs_own = dispatcher.wants_own(command, course).is_some();
         if self.is_introducing()
             || self.introducing && !names_user(command)
+            || dispatcher.opened().is_some()
             || self.has_to_be_alone(command, spec)
             || self.ledger.is_resetting()
             || self.ledger.will_be_free() && !needs_own
@@ -123,6 +137,16 @@ impl Desk {
         if let Some(told) = dispatcher.judge(command) {
             self.turn_away(told, out, now);
             return Taken::Yes;
+        }
+        let queue = if self.ledger.is_queueing() { Queue::Open } else { Queue::Closed };
+        match dispatcher.whereabouts(course, self.pinned, queue, &self.line) {
+            Whereabouts::Here => {}
+            Whereabouts::Elsewhere if self.ledger.len() > 0 => return Taken::Held,
+            Whereabouts::Elsewhere => return Taken::Elsewhere,
+            Whereabouts::Nowhere(told) => {
+                self.turn_away(told.to_vec(), out, now);
+                return Taken::Yes;
+            }
         }
         match spec.map(|spec| spec.name) {
             Some("quit") => {
@@ -178,6 +202,11 @@ impl Desk {
                     Login::Wrong | Login::Welcome => {}
                 },
                 Heard::Done(effect) => self.handle_done(effect, dispatcher, now),
+                Heard::SentElsewhere => dispatcher.note_moved(),
+                Heard::NotOpened(told) => {
+                    dispatcher.refuse_dedication(told);
+                    return Ok(Onward::Unopened);
+                }
                 Heard::Reset => {
                     dispatcher.reset();
                     return Ok(Onward::AsNew);
@@ -307,14 +336,28 @@ impl Desk {
                 dispatcher.set_name(&name);
                 self.line.set_name(&name);
             }
+            Effect::Multi => self.handle_opened(dispatcher, now),
             Effect::None
-            | Effect::Multi
             | Effect::EndOfTransaction
             | Effect::Watch
             | Effect::Unwatch
             | Effect::Select(_)
             | Effect::Switch(..) => {}
         }
+    }
+
+    /// What the client was told to be queued before it was known where is queued now.
+    fn handle_opened(&mut self, dispatcher: &mut Dispatcher, now: Time) {
+        for frame in dispatcher.take_opened() {
+            self.tell(&frame, Effect::None, now);
+        }
+    }
+
+    /// Sends what the client has been given an answer to.
+    fn tell(&mut self, frame: &[u8], effect: Effect, now: Time) {
+        let (manner, patience, doubt, touched) = (Manner::Told, Patience::Timeout, Doubt::Nothing, Touched::Nothing);
+        let start = self.line.send(frame);
+        self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
     }
 
     fn handle_id(&mut self, id: i64, dispatcher: &Dispatcher) {

@@ -61,6 +61,8 @@ pub(super) enum Position {
 pub(super) enum Manner {
     /// With one reply.
     Once,
+    /// It has been answered: the client is not given the reply.
+    Told,
     /// With a confirmation for each of so many channels; none named: for each there is.
     PerChannel(Channels, Option<usize>),
     /// CLIENT REPLY: with a reply if it is `ON`.

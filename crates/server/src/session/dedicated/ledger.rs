@@ -8,11 +8,12 @@
 //! Where replies cannot be told apart any more (MONITOR, replication, a subscription inside a transaction) nothing is
 //! counted, and everything is passed on: the connection is the client's alone, and stays so until it resets or leaves.
 
+mod settle;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use failsoft_core::Time;
-use failsoft_resp::reply::{Head, elements, head};
 
 use super::debt::{Debt, Doubt, Entry, Owed, Own, Patience, Unpaid};
 use super::effect::{Channels, Effect, Manner, ReplyMode};
@@ -35,6 +36,16 @@ pub(super) struct Ledger {
     resetting: bool,
     /// When the node was last seen not to be silent.
     heard: Time,
+    redirections: Redirections,
+}
+
+/// What a client is told where the node says that another one is to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redirections {
+    /// Just that.
+    PassedOn,
+    /// That it was not done: to the client there is one Redis.
+    Hidden,
 }
 
 /// Whether what is sent is queued in a transaction.
@@ -75,6 +86,10 @@ pub(super) enum Heard {
     Id(i64),
     /// It has not believed the client who it is.
     WrongPassword,
+    /// It has not opened the transaction of which the client was told that it is open.
+    NotOpened(Vec<u8>),
+    /// What was asked is not its own to answer.
+    SentElsewhere,
 }
 
 impl Heard {
@@ -100,7 +115,14 @@ impl Ledger {
             queueing: Queueing::No,
             resetting: false,
             heard: now,
+            redirections: Redirections::PassedOn,
         }
+    }
+
+    /// The same before a deployment whose nodes the client does not know.
+    pub(super) fn hiding_redirections(mut self) -> Self {
+        self.redirections = Redirections::Hidden;
+        self
     }
 
     /// The connection's state, as far as it has been confirmed.
@@ -173,7 +195,9 @@ impl Ledger {
             Manner::Foreign => Following::Foreign,
             Manner::PerChannel(..) if self.is_queueing() || self.mode != ReplyMode::On => Following::Stream,
             Manner::ReplyMode(_) if self.is_queueing() => Following::Stream,
-            Manner::PerChannel(..) | Manner::Once | Manner::ReplyMode(_) | Manner::Reset => Following::Counted,
+            Manner::PerChannel(..) | Manner::Once | Manner::Told | Manner::ReplyMode(_) | Manner::Reset => {
+                Following::Counted
+            }
         }
     }
 
@@ -236,6 +260,7 @@ impl Ledger {
                 self.follow(self.following_after(manner));
                 return touched;
             }
+            Manner::Told => Owed::Told,
             Manner::Reset => Owed::Reset,
         };
         self.resetting |= matches!(owed, Owed::Reset);
@@ -376,9 +401,13 @@ impl Ledger {
     fn look_ahead(&mut self, effect: &Effect, owed: &Owed) {
         match owed {
             Owed::Confirmations { .. } => self.outlook.make_murky(),
-            Owed::Reply | Owed::Instead(_) | Owed::Nothing(_) | Owed::Late | Owed::Local(_) | Owed::Reset => {
-                self.outlook.handle_done(effect);
-            }
+            Owed::Reply
+            | Owed::Instead(_)
+            | Owed::Nothing(_)
+            | Owed::Told
+            | Owed::Late
+            | Owed::Local(_)
+            | Owed::Reset => self.outlook.handle_done(effect),
         }
     }
 
@@ -388,60 +417,6 @@ impl Ledger {
             self.debts.pop_front();
             self.move_on(out);
         }
-    }
-
-    /// The first debt is paid with `reply`.
-    fn settle(&mut self, reply: &[u8], out: &mut Vec<u8>) -> Result<Settled, Unfit> {
-        let Debt { owed, effect, touched, .. } = self.debts.pop_front().ok_or(Unfit)?;
-        let said = head(reply);
-        let is_error = matches!(said, Some(Head::Error(_)));
-        let heard = match owed {
-            Owed::Local(_) => return Err(Unfit),
-            Owed::Nothing(Own::Condition) if is_error => return Err(Unfit),
-            Owed::Nothing(Own::Condition | Own::Courtesy) | Owed::Late => Heard::Nothing,
-            Owed::Nothing(Own::Id) => id_in(reply).map_or(Heard::Nothing, Heard::Id),
-            Owed::Instead(bytes) => {
-                out.extend_from_slice(&bytes);
-                Heard::Nothing
-            }
-            Owed::Reset | Owed::Reply | Owed::Confirmations { .. } => {
-                out.extend_from_slice(reply);
-                self.judge(&owed, effect, said)
-            }
-        };
-        self.move_on(out);
-        Ok(Settled { heard, touched })
-    }
-
-    fn judge(&mut self, owed: &Owed, effect: Effect, said: Option<Head<'_>>) -> Heard {
-        match said {
-            Some(Head::Error(text)) => {
-                // Whatever the reason, a transaction that was aborted is over.
-                if effect == Effect::EndOfTransaction && text.starts_with(b"EXECABORT") {
-                    self.state.handle_done(&effect);
-                }
-                if effect == Effect::Multi && !self.state.is_multi() {
-                    self.take_back_queueing();
-                }
-                let names_user = matches!(effect, Effect::User | Effect::Hello { user: true, .. });
-                if names_user && text.starts_with(b"WRONGPASS") { Heard::WrongPassword } else { Heard::Nothing }
-            }
-            Some(Head::Simple(b"QUEUED")) if self.state.is_multi() => {
-                self.state.handle_queued(&effect);
-                Heard::Nothing
-            }
-            _ if matches!(owed, Owed::Reset) => Heard::Reset,
-            _ => {
-                self.state.handle_done(&effect);
-                if effect == Effect::None { Heard::Nothing } else { Heard::Done(effect) }
-            }
-        }
-    }
-
-    /// There is no transaction, so what was thought to be queued is carried out at once.
-    fn take_back_queueing(&mut self) {
-        self.queueing = Queueing::No;
-        self.debts.iter_mut().for_each(|debt| debt.doubt = Doubt::Happened);
     }
 
     /// Gives what failsoft has to say next, and looks ahead anew once nothing is owed.
@@ -460,15 +435,5 @@ impl Ledger {
         out.extend_from_slice(reply);
         let is_reset = self.resetting && reply == b"+RESET\r\n";
         if is_reset { Heard::Reset.alone() } else { Heard::Nothing.alone() }
-    }
-}
-
-/// The client's number in the reply to HELLO; a Redis that does not know HELLO tells none.
-fn id_in(reply: &[u8]) -> Option<i64> {
-    let mut fields = elements(reply);
-    fields.find(|field| matches!(head(field), Some(Head::Bulk(b"id"))))?;
-    match head(fields.next()?) {
-        Some(Head::Integer(id)) => Some(id),
-        _ => None,
     }
 }

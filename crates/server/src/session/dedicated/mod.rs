@@ -19,7 +19,6 @@ mod message;
 mod state;
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft::node::Dedicated;
@@ -29,12 +28,11 @@ use tokio::io::{Interest, Ready};
 use tokio::time::sleep_until;
 
 use failsoft::node::Undedicated;
-use failsoft::topology::Place;
 use failsoft_core::Tier;
 use failsoft_core::outcome::Failure;
 
 use self::desk::{Desk, Onward, Taken};
-use super::dispatch::Want;
+use super::dispatch::{Next, Want};
 use super::patience::{Engagement, Hearing};
 use super::{Ended, Left, MAX_PIPELINE, READ_PAUSE, SCRATCH, Session};
 
@@ -72,8 +70,6 @@ impl Session {
 struct Own<'s> {
     session: &'s mut Session,
     desk: Desk,
-    /// Where the connection is to lead.
-    place: Place,
     /// How many bytes had passed between failsoft and the node when that was last looked at.
     moved: u64,
 }
@@ -82,7 +78,7 @@ impl<'s> Own<'s> {
     fn new(session: &'s mut Session, line: Dedicated, want: Want) -> Self {
         let (identities, now) = (session.shared.identities().clone(), session.shared.clock().now());
         let desk = Desk::new(line, want, &session.dispatcher, identities, now);
-        Self { session, desk, place: want.place, moved: 0 }
+        Self { session, desk, moved: 0 }
     }
 
     async fn serve(mut self) -> Result<(), Ended> {
@@ -92,7 +88,7 @@ impl<'s> Own<'s> {
                 Err(silence) => return Err(self.give_up(silence).await),
             };
             self.session.write()?;
-            if onward == Onward::AsNew {
+            if matches!(onward, Onward::AsNew | Onward::Unopened) {
                 return Ok(());
             }
             if self.desk.ledger.is_free() && self.session.ending.is_none() {
@@ -116,7 +112,7 @@ impl<'s> Own<'s> {
         if onward == Onward::Guessing {
             self.session.ending.get_or_insert(Ended::Guessing);
         }
-        if onward != Onward::AsNew {
+        if !matches!(onward, Onward::AsNew | Onward::Unopened) {
             self.refresh_world();
             self.take_commands(now);
             self.note_stir(now);
@@ -149,9 +145,9 @@ impl<'s> Own<'s> {
     fn take_commands_of(&mut self, bytes: &[u8], now: Time) -> (usize, Left) {
         let mut consumed = 0;
         let desk = &mut self.desk;
-        let Session { scanner, dispatcher, outgoing, ending, .. } = &mut *self.session;
+        let Session { scanner, dispatcher, outgoing, ending, replies, .. } = &mut *self.session;
         while consumed < bytes.len() && desk.ledger.len() < MAX_PIPELINE && desk.line.unsent() < READ_PAUSE {
-            if desk.is_introducing() {
+            if desk.is_introducing() || replies.backlog().requests > 0 {
                 break;
             }
             scanner.set_limits(dispatcher.limits());
@@ -160,6 +156,10 @@ impl<'s> Own<'s> {
                 Ok(Some(command)) if command.is_empty() => consumed += command.consumed(),
                 Ok(Some(command)) => match desk.take_command(&command, dispatcher, outgoing, now) {
                     Taken::Held => break,
+                    Taken::Elsewhere => match dispatcher.dispatch(&command, now) {
+                        Next::Continue => consumed += command.consumed(),
+                        Next::Dedicate(_) | Next::Settle | Next::Close | Next::CloseGuesser => break,
+                    },
                     Taken::Yes => consumed += command.consumed(),
                     Taken::Last => {
                         *ending = Some(Ended::ByClient);
@@ -181,12 +181,14 @@ impl<'s> Own<'s> {
         if self.session.is_finished && self.may_be_left() {
             return Some(Ended::ByClient);
         }
-        self.session.ending.filter(|_| self.is_over() && self.session.unwritten() == 0)
+        let unwritten = self.session.unwritten() + self.session.replies.backlog().bytes;
+        self.session.ending.filter(|_| self.is_over() && unwritten == 0)
     }
 
     /// Whether nothing more is to come from the node: a stream that does not end is not waited for.
     fn is_over(&self) -> bool {
-        self.session.ending.is_some() && (self.desk.ledger.len() == 0 || self.may_be_left())
+        let is_settled = self.desk.ledger.len() == 0 && self.session.replies.backlog().requests == 0;
+        self.session.ending.is_some() && (is_settled || self.may_be_left())
     }
 
     /// Whether the client, if it leaves, need not wait for what it is owed.
@@ -205,7 +207,7 @@ impl<'s> Own<'s> {
         let interest = interest(reads, self.session.unwritten() > 0);
         let from_node = if has_room { Interest::READABLE } else { Interest::ERROR };
         let hearing = if reads { Hearing::Open } else { Hearing::Shut };
-        let Session { wire, bell, patience, .. } = &mut *self.session;
+        let Session { wire, bell, patience, replies, .. } = &mut *self.session;
         patience.note(engagement);
         tokio::select! {
             biased;
@@ -219,6 +221,8 @@ impl<'s> Own<'s> {
                 Err(_) => return Err(Ended::Broken),
             },
             () = sleep_until(instant) => return Ok(if has_room { self.desk.line.receive() } else { Ok(()) }),
+            // What belongs to other shards has been answered.
+            () = poll_fn(|cx| replies.poll_news(cx)) => {}
             ended = poll_fn(|cx| patience.poll(hearing, cx)) => return Err(ended),
             word = poll_fn(|cx| bell.poll(cx)) => self.session.handle_word(word),
         }
@@ -320,8 +324,7 @@ impl<'s> Own<'s> {
             if !was_stranger && self.session.dispatcher.is_stranger() {
                 self.session.ending.get_or_insert(Ended::Revoked);
             }
-            let primary = self.session.dispatcher.primary(self.place);
-            if primary.is_none_or(|primary| !Arc::ptr_eq(primary, self.desk.line.node())) {
+            if !self.session.dispatcher.is_primary(self.desk.line.node()) {
                 self.session.ending.get_or_insert(Ended::Moved);
             }
         }

@@ -119,7 +119,7 @@ impl Replies {
                 inbox.deliver(ticket, Outcome::Failed(failure), &[], now);
                 inbox.wake();
             }
-            Errand::None | Errand::Detour | Errand::RunMany(..) => {}
+            Errand::None | Errand::Detour | Errand::RunMany(..) | Errand::FallApart(_) => {}
         }
     }
 

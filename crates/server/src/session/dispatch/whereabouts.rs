@@ -1,0 +1,67 @@
+//! Whether a command of a client that has a connection of its own is for that connection.
+//!
+//! What makes a client have one is a state at one node: a watched key, a transaction, a subscription. Before a cluster a
+//! command may belong to another; then it has nothing to do with that state and goes the way that it would go without
+//! it. In a transaction there is no other way: its keys lie in one slot, or it is refused, in Redis' words.
+
+use failsoft::classify::{Course, Read};
+use failsoft::node::Dedicated;
+use failsoft::topology::Place;
+
+use super::opened::{NOT_OF_ONE_SHARD, refusal_of};
+use super::{CROSSSLOT_REPLY, Dispatcher};
+
+/// Where a command of a client that has a connection of its own is to be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Whereabouts {
+    /// On that connection.
+    Here,
+    /// As if there were none.
+    Elsewhere,
+    /// Not at all; this is said.
+    Nowhere(&'static [u8]),
+}
+
+/// Whether a transaction is being queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Queue {
+    Open,
+    Closed,
+}
+
+impl Dispatcher {
+    /// Where a command with this course is to be carried out. `pinned` is where all keys have to be that are watched or
+    /// queued.
+    pub(in crate::session) fn whereabouts(
+        &self,
+        course: Course,
+        pinned: Option<Place>,
+        queue: Queue,
+        line: &Dedicated,
+    ) -> Whereabouts {
+        let place = match course {
+            Course::CrossSlot => return Whereabouts::Nowhere(CROSSSLOT_REPLY),
+            Course::AboutCluster(_) if queue == Queue::Open => return Whereabouts::Nowhere(NOT_OF_ONE_SHARD),
+            Course::Scatter { spec, .. } if queue == Queue::Open => return Whereabouts::Nowhere(refusal_of(spec)),
+            Course::AboutCluster(_) | Course::Scatter { .. } => return Whereabouts::Elsewhere,
+            Course::Here | Course::Unjudged(_) => return Whereabouts::Here,
+            Course::Read(Read { place, .. })
+            | Course::ReadMany { place, .. }
+            | Course::Change { place, .. }
+            | Course::Dedicated { place, .. } => place,
+        };
+        let is_held = queue == Queue::Open || matches!(course, Course::Dedicated { .. });
+        match (place, pinned) {
+            (Place::Anywhere, _) => Whereabouts::Here,
+            (place, Some(pinned)) if place == pinned => Whereabouts::Here,
+            (_, Some(Place::Slot(_))) if is_held => Whereabouts::Nowhere(CROSSSLOT_REPLY),
+            (place, _) if self.leads_to(line, place) => Whereabouts::Here,
+            _ if is_held => Whereabouts::Nowhere(CROSSSLOT_REPLY),
+            _ => Whereabouts::Elsewhere,
+        }
+    }
+
+    fn leads_to(&self, line: &Dedicated, place: Place) -> bool {
+        self.primary(place).is_some_and(|primary| std::sync::Arc::ptr_eq(primary, line.node()))
+    }
+}

@@ -1,0 +1,51 @@
+//! A command whose keys lie in one slot that is on its way to another node: some are here already, and some there.
+//!
+//! No node can carry it out, and it is not known for how long (TRYAGAIN). Each of its keys alone is at a definite place,
+//! so it goes on key by key. What the client has asked for since may have been carried out by then, as it may for
+//! anybody who asks again.
+
+use std::sync::Arc;
+
+use failsoft::scatter::{Gathering, Means, Undertaking};
+
+use failsoft_resp::Protocol;
+
+use super::{Inner, Replies, Slot, Touched};
+
+/// A command that goes on key by key.
+pub(super) struct Apart {
+    undertaking: Undertaking,
+    protocol: Protocol,
+    touched: Touched,
+}
+
+impl Inner {
+    /// The request at `ticket`, if it can go on key by key.
+    pub(super) fn take_apart(&mut self, ticket: u64) -> Option<Apart> {
+        let Some(Slot::Asked { job, .. }) = self.slot(ticket) else {
+            return None;
+        };
+        let (undertaking, protocol) = (Undertaking::key_by_key(job.frame())?, job.matter().protocol);
+        match self.take(ticket) {
+            Slot::Asked { touched, .. } => Some(Apart { undertaking, protocol, touched }),
+            Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running => None,
+        }
+    }
+}
+
+impl Replies {
+    /// Carries the command at `ticket` on key by key.
+    pub(super) fn fall_apart(self: &Arc<Self>, ticket: u64, apart: Apart) {
+        let Apart { undertaking, protocol, touched } = apart;
+        let (context, most_bytes) = {
+            let inner = self.inner.lock();
+            (inner.context.clone(), inner.bound)
+        };
+        let means = Means { fallbacks: self.fallbacks.clone(), most_bytes };
+        let (replies, world) = (self.clone(), context.world.clone());
+        Gathering::begin(&context, undertaking, protocol, means, move |reply| {
+            touched.invalidate(&world);
+            replies.complete(ticket, reply);
+        });
+    }
+}
