@@ -11,6 +11,7 @@ pub mod coherence;
 pub mod flights;
 pub mod guard;
 pub mod outcome;
+pub mod pacer;
 pub mod pattern;
 pub mod plan;
 pub mod refusal;

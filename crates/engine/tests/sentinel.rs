@@ -34,6 +34,7 @@ fn options(address: SocketAddr, password: Option<&str>) -> NodeOptions {
         connections: 1,
         max_pending: 16,
         max_dedicated: 1,
+        max_connects: 1,
         max_value: 1 << 20,
         probe_interval: LONG,
         probe_key: "probe".to_owned(),

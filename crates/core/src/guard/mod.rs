@@ -9,7 +9,6 @@
 
 mod concurrency;
 mod queue;
-mod rate;
 mod settings;
 
 #[cfg(test)]
@@ -23,8 +22,8 @@ use std::time::Duration;
 
 use concurrency::{Limit, Trouble};
 use queue::Queue;
-use rate::Pacer;
 
+use crate::pacer::Pacer;
 use crate::time::Time;
 
 /// Leave for one load, under way since `started_at`.

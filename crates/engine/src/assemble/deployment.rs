@@ -63,6 +63,7 @@ fn node_options(redis: &settings::Redis, address: &NodeAddress) -> NodeOptions {
         connections: redis.connections(),
         max_pending: redis.max_pending(),
         max_dedicated: redis.max_dedicated(),
+        max_connects: redis.max_connects(),
         max_value: bytes(redis.max_value()),
         probe_interval: redis.probe_interval(),
         probe_key: redis.probe_key().to_owned(),

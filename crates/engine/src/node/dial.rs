@@ -126,6 +126,7 @@ mod tests {
             connections: 1,
             max_pending: 1,
             max_dedicated: 1,
+            max_connects: 1,
             max_value: 1,
             probe_interval: long,
             probe_key: String::new(),

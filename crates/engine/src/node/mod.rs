@@ -67,6 +67,8 @@ pub struct NodeOptions {
     pub max_pending: usize,
     /// Connections that may belong to single clients.
     pub max_dedicated: usize,
+    /// Connections of single clients that may be opened in a second.
+    pub max_connects: u32,
     /// Bound on one reply's bulk, in bytes.
     pub max_value: usize,
     /// How often the background probe looks.
@@ -92,6 +94,7 @@ pub struct Node {
     tier: Tier,
     options: NodeOptions,
     circuit: CircuitSettings,
+    clock: Clock,
     health: Arc<Health>,
     stats: Arc<NodeStats>,
     /// The connections of all workers, for each protocol: what a node says depends on the protocol it was greeted in.
@@ -119,7 +122,7 @@ impl Node {
             Arc::new(Link::new(options.clone(), protocol, slow_call, clock, health, stats, shutdown.clone()))
         };
         let links = [Protocol::Resp2, Protocol::Resp3].map(|protocol| (0..count).map(|_| link(protocol)).collect());
-        let dedicated = dedicated::Pool::new(options.max_dedicated, workers);
+        let dedicated = dedicated::Pool::new(options.max_dedicated, options.max_connects, workers);
         let version = version::Version::default();
         let probe_key = ArcSwap::from_pointee(options.probe_key.clone());
         Self {
@@ -127,6 +130,7 @@ impl Node {
             tier,
             options,
             circuit,
+            clock,
             health,
             stats,
             links,

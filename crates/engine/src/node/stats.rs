@@ -18,6 +18,8 @@ pub struct NodeStats {
     pub connects: Counter,
     /// Connections that were opened for single clients.
     pub dedicated_connects: Counter,
+    /// Clients turned away because too many such connections were being opened.
+    pub dedicated_paced: Counter,
     /// Attempts to connect that failed, by reason.
     pub connect_failures: CounterMap,
     /// Connections that were lost or given up, by reason.

@@ -153,6 +153,8 @@ catalogue! {
             "Connections that were opened for single clients, rather than taken from those that wait for the next one.";
         NodeDedicatedRefused: Counter "failsoft_node_dedicated_refused_total" "commands" ["node", "tier"]
             "Commands that got no connection of their own because too many clients had one.";
+        NodeDedicatedPaced: Counter "failsoft_node_dedicated_paced_total" "commands" ["node", "tier"]
+            "Commands that needed a connection of the client's own and were told to come again, because redis.max_connects are opened in a second already.";
         NodeReplyDuration: Histogram "failsoft_node_reply_duration_seconds" "seconds" ["node", "tier"]
             "Time from asking the node to its reply, error replies included.";
     }

@@ -12,6 +12,7 @@ mod pool;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use failsoft_core::circuit::{Denial, Evidence, ProbeResult};
 use failsoft_core::outcome::{Failure, Silence};
@@ -21,6 +22,7 @@ use failsoft_resp::encode;
 use failsoft_resp::reply::ReplyScanner;
 use failsoft_resp::{Limits, Protocol};
 use tokio::io::{Interest, Ready};
+use tokio::time::sleep_until;
 
 use self::pool::Place;
 pub(super) use self::pool::Pool;
@@ -59,6 +61,11 @@ pub enum Undedicated {
         /// How many there are.
         bound: usize,
     },
+    /// Others are being connected, as many as may be.
+    Paced {
+        /// How long it would take until it is this one's turn.
+        wait: Duration,
+    },
     /// The circuit does not let anybody through.
     Denied(Denial),
     /// The node could not be connected to.
@@ -74,6 +81,14 @@ impl Undedicated {
                 let message = format!(
                     "UNAVAILABLE nothing was done, all {bound} connections for single clients are taken \
                      (redis.max_dedicated) reason=dedicated_full retry-after-ms={wait}"
+                );
+                return encode::error(out, &message);
+            }
+            Self::Paced { wait } => {
+                let wait = wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX).as_millis();
+                let message = format!(
+                    "UNAVAILABLE nothing was done, too many connections for single clients are being opened \
+                     (redis.max_connects) reason=dedicated_paced retry-after-ms={wait}"
                 );
                 return encode::error(out, &message);
             }
@@ -137,6 +152,14 @@ impl Node {
             // Nothing has been learned about the node.
             permit.inspect(|permit| self.health.handle_evidence(*permit, Evidence::Abandoned, self.health.now()));
             return Ok(Dedicated::new(self.clone(), worker, protocol, place, idle));
+        }
+        match self.dedicated.turn(self.options.connect_timeout, self.health.now()) {
+            Ok(turn) => sleep_until(self.clock.instant(turn)).await,
+            Err(wait) => {
+                permit.inspect(|permit| self.health.handle_evidence(*permit, Evidence::Abandoned, self.health.now()));
+                self.stats.dedicated_paced.increment();
+                return Err(Undedicated::Paced { wait });
+            }
         }
         let connected = self.connect_dedicated(protocol, speaker).await;
         let outcome = connected.as_ref().map_or_else(|failure| Outcome::Failed(*failure), |_| Outcome::Hit);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft_core::Time;
+use failsoft_core::pacer::Pacer;
 use failsoft_resp::Protocol;
 use parking_lot::Mutex;
 
@@ -31,6 +32,7 @@ pub(super) struct Idle {
 /// The places, and the connections that wait, the longest waiting first.
 pub(in crate::node) struct Pool {
     places: Arc<Gauge>,
+    pacer: Mutex<Pacer>,
     shelves: [Box<[Shelf]>; 2],
 }
 
@@ -46,9 +48,10 @@ impl Drop for Place {
 }
 
 impl Pool {
-    pub(in crate::node) fn new(bound: usize, workers: usize) -> Self {
+    pub(in crate::node) fn new(bound: usize, connects: u32, workers: usize) -> Self {
         let shelves = || (0..workers.max(1)).map(|_| Shelf::default()).collect();
-        Self { places: Arc::new(Gauge::new(bound)), shelves: [shelves(), shelves()] }
+        let pacer = Mutex::new(Pacer::new(connects.into()));
+        Self { places: Arc::new(Gauge::new(bound)), pacer, shelves: [shelves(), shelves()] }
     }
 
     /// The places: taken, bound, refused.
@@ -58,6 +61,19 @@ impl Pool {
 
     pub(super) fn enter(&self) -> Option<Place> {
         self.places.try_enter().then(|| Place(self.places.clone()))
+    }
+
+    /// When a new connection may be opened, if that is within `patience`: a node that has come back must not have to
+    /// greet everybody at once. Otherwise how long it would take.
+    pub(super) fn turn(&self, patience: Duration, now: Time) -> Result<Time, Duration> {
+        let mut pacer = self.pacer.lock();
+        let turn = pacer.next_at().max(now);
+        let wait = turn.since(now);
+        if wait > patience {
+            return Err(wait);
+        }
+        pacer.note_start(turn);
+        Ok(turn)
     }
 
     /// The connection that was last used, if it is still there.

@@ -40,5 +40,6 @@ fn tell_one(page: &mut Page, node: &Node) {
     page.sample(Metric::NodeMaxDedicated, &values, node.dedicated().bound());
     page.sample(Metric::NodeDedicatedConnects, &values, stats.dedicated_connects.get());
     page.sample(Metric::NodeDedicatedRefused, &values, node.dedicated().refused());
+    page.sample(Metric::NodeDedicatedPaced, &values, stats.dedicated_paced.get());
     page.histogram(Metric::NodeReplyDuration, &values, &stats.latency.snapshot());
 }

@@ -32,6 +32,7 @@ fn options(addr: SocketAddr, timeout: Duration) -> NodeOptions {
         connections: 1,
         max_pending: 1,
         max_dedicated: 1,
+        max_connects: 1,
         max_value: 1 << 20,
         probe_interval: PATIENCE,
         probe_key: String::new(),

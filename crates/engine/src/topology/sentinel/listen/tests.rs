@@ -25,6 +25,7 @@ fn options(port: u16) -> NodeOptions {
         connections: 1,
         max_pending: 1,
         max_dedicated: 1,
+        max_connects: 1,
         max_value: 1 << 20,
         probe_interval: LONG,
         probe_key: "probe".to_owned(),

@@ -1,4 +1,4 @@
-//! A pacer: in no window of one second do more than `max_rate` loads start, wherever the window lies.
+//! A pacer: in no window of one second do more than `max_rate` start (loads, connections), wherever the window lies.
 //!
 //! A token bucket that refills at the cap lets up to twice the cap through in a second (a full bucket, then the
 //! refill), and a counter per second does so across the border. This is the generic cell rate algorithm (ITU-T
@@ -19,8 +19,9 @@ const HIGHEST_CAP: f64 = 1e9;
 /// A cap below one start in this many seconds is treated as one in this many: some 31 years.
 const SLOWEST_SECONDS: f64 = 1e9;
 
+/// Says when the next may start.
 #[derive(Clone, Debug)]
-pub(super) struct Pacer {
+pub struct Pacer {
     interval: Duration,
     /// How far a start may run ahead of being due.
     tolerance: Duration,
@@ -30,7 +31,7 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// A pacer for `max_rate` starts a second. What is not a positive number is taken for the slowest pace there is.
-    pub(super) fn new(max_rate: f64) -> Self {
+    pub fn new(max_rate: f64) -> Self {
         let (interval, ahead) = if max_rate >= 1.0 {
             // Between 1 and 1e9, so the cast only drops the fraction.
             let cap = max_rate.min(HIGHEST_CAP) as u64;
@@ -48,23 +49,24 @@ impl Pacer {
         }
     }
 
-    /// When the next load may start.
-    pub(super) fn next_at(&self) -> Time {
+    /// When the next may start.
+    pub fn next_at(&self) -> Time {
         self.due - self.tolerance
     }
 
-    /// When, at the soonest, a load may start that lets `ahead` others go first.
-    pub(super) fn turn_at(&self, ahead: u32, now: Time) -> Time {
+    /// When, at the soonest, one may start that lets `ahead` others go first.
+    pub fn turn_at(&self, ahead: u32, now: Time) -> Time {
         let own_due = self.due.max(now) + self.interval.saturating_mul(ahead);
         (own_due - self.tolerance).max(now)
     }
 
-    pub(super) fn note_start(&mut self, now: Time) {
+    /// One starts at `now`.
+    pub fn note_start(&mut self, now: Time) {
         self.due = self.due.max(now) + self.interval;
     }
 
-    /// How many loads may start at once at `now`.
-    pub(super) fn tokens(&self, now: Time) -> u64 {
+    /// How many may start at once at `now`.
+    pub fn tokens(&self, now: Time) -> u64 {
         let horizon = now + self.tolerance;
         let due = self.due.max(now);
         if due > horizon {
