@@ -215,3 +215,31 @@ async fn failsoft_is_the_cluster_to_clients_that_know_clusters() {
     let slots = Client::connect(announced.addr()).await.ask(&["CLUSTER", "SLOTS"]).await;
     assert!(slots.contains("$13\r\nredis.example\r\n:7000\r\n"), "{slots}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_hold_at_one_node_only_is_refused_and_not_forgotten() {
+    let cluster = Cluster::builder().replicas(0).start().await;
+    let sidecar = before(&cluster, "").await;
+    let mut client = client(&sidecar).await;
+    for call in [
+        "AUTH someone secret",
+        "HELLO 3 AUTH someone secret",
+        "CLIENT TRACKING ON",
+        "CLIENT REPLY OFF",
+        "CLIENT NO-EVICT ON",
+    ] {
+        let refused = client.ask(&call.split(' ').collect::<Vec<_>>()).await;
+        assert!(
+            refused.starts_with("-ERR before a cluster") || refused.starts_with("-ERR this would hold"),
+            "{refused}"
+        );
+        assert_eq!(client.ask(&["SUBSCRIBE", "news"]).await, "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+        let again = client.ask(&call.split(' ').collect::<Vec<_>>()).await;
+        assert_eq!(again, refused, "{call}");
+        client.ask(&["UNSUBSCRIBE"]).await;
+    }
+    assert_eq!(client.ask(&["CLIENT", "REPLY", "ON"]).await, "+OK\r\n");
+    assert_eq!(client.ask(&["MULTI"]).await, "+OK\r\n");
+    assert!(client.ask(&["AUTH", "someone", "secret"]).await.starts_with("-ERR before a cluster"));
+    assert_eq!(client.ask(&["EXEC"]).await, ABORTED);
+}

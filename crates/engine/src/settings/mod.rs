@@ -169,6 +169,7 @@ impl Settings {
         let server = Server::mean(&written.server, home, judge);
         let deny = written.server.deny_list(judge);
         let rules = Rules::mean(written.server.auth(), &written.users, deny, judge);
+        rules::judge_topology(written.server.auth(), written.redis.topology(), judge);
         let redis = Redis::mean(&written.redis, "redis", home, judge);
         let regional = mean_regional(&written, redis.as_ref(), home, judge);
         let request = Request::mean(&written.request);

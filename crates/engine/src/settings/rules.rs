@@ -7,6 +7,7 @@ mod deny;
 mod user;
 
 use super::judge::Judge;
+use crate::settings::Topology;
 pub use deny::DenyList;
 pub(crate) use deny::Reach;
 use schemars::JsonSchema;
@@ -60,6 +61,18 @@ impl Rules {
     /// What nobody may run.
     pub fn deny(&self) -> &DenyList {
         &self.deny
+    }
+}
+
+/// A user of Redis' own is one on a connection of its own, and before a cluster that would be one to every shard.
+pub(super) fn judge_topology(auth: Auth, topology: Topology, judge: &mut Judge<'_>) {
+    match (auth, topology) {
+        (Auth::Redis, Topology::Cluster) => {
+            judge
+                .error("server.auth", "clients cannot be users of Redis' own with topology \"cluster\" in this version")
+                .hint("auth = \"users\" lets them convince failsoft, which reaches every shard as its own user");
+        }
+        (Auth::Open | Auth::Users | Auth::Redis, Topology::Standalone | Topology::Sentinel | Topology::Cluster) => {}
     }
 }
 

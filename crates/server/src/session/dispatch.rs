@@ -201,6 +201,10 @@ impl Dispatcher {
     }
 
     fn handle_connection(&mut self, command: &Command<'_>, course: Course) -> Next {
+        if let Some(told) = self.impossible(command, course) {
+            self.say(told);
+            return Next::Continue;
+        }
         let Some(want) = self.wants_own(command, course) else {
             return self.greet(command);
         };

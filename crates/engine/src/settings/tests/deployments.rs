@@ -141,6 +141,11 @@ const MISTAKES: &[(&str, &str)] = &[
         "redis.topology = \"cluster\"\n[[routes]]\nkeys = \"a\"\nrole = \"cache\"\nmax_stale = \"1m\"\nlocal = \"front\"",
         "error: local memory cannot be asked before Redis: with topology \"cluster\" that is not available in this version",
     ),
+    // Whom clients convince.
+    (
+        "redis.topology = \"cluster\"\nserver.auth = \"redis\"",
+        "error: clients cannot be users of Redis' own with topology \"cluster\" in this version",
+    ),
     // What clients are told.
     ("server.announce = \"failsoft\"", "error: clients cannot be sent to `failsoft`: it names no port"),
     ("server.announce = \"0.0.0.0:1\"", "error: clients cannot be sent to `0.0.0.0:1`: it is every address and none"),

@@ -138,6 +138,10 @@ impl Desk {
             self.turn_away(told, out, now);
             return Taken::Yes;
         }
+        if let Some(told) = dispatcher.impossible(command, course) {
+            self.turn_away(told.to_vec(), out, now);
+            return Taken::Yes;
+        }
         let queue = if self.ledger.is_queueing() { Queue::Open } else { Queue::Closed };
         match dispatcher.whereabouts(course, self.pinned, queue, &self.line) {
             Whereabouts::Here => {}

@@ -7,9 +7,17 @@
 use failsoft::classify::{Course, Read};
 use failsoft::node::Dedicated;
 use failsoft::topology::Place;
+use failsoft_resp::{Command, commands};
 
 use super::opened::{NOT_OF_ONE_SHARD, refusal_of};
 use super::{CROSSSLOT_REPLY, Dispatcher};
+use crate::session::greeting::names_user;
+
+/// What a client of one Redis can be, and a client of a cluster cannot.
+const NO_USER: &[u8] =
+    b"-ERR before a cluster clients cannot be users of Redis' own: ask for server.auth = \"users\"\r\n";
+const ONE_NODE: &[u8] =
+    b"-ERR this would hold for the connection to one of the cluster's nodes only, so failsoft does not do it\r\n";
 
 /// Where a command of a client that has a connection of its own is to be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +38,25 @@ pub(in crate::session) enum Queue {
 }
 
 impl Dispatcher {
+    /// What is said to a command about the connection that could be carried out on one connection, and not on those to
+    /// all shards.
+    pub(in crate::session) fn impossible(&self, command: &Command<'_>, course: Course) -> Option<&'static [u8]> {
+        if course != Course::Here || !self.context.views.redis.is_sharded() {
+            return None;
+        }
+        if names_user(command) && !self.names_own_user(command) {
+            return Some(NO_USER);
+        }
+        let spec = commands::lookup(command.arg(0), command.get(1))?;
+        match spec.name {
+            "client|reply" if command.get(2).is_some_and(|mode| mode.eq_ignore_ascii_case(b"on")) => None,
+            "client|tracking" | "client|caching" | "client|no-evict" | "client|no-touch" | "client|reply" => {
+                Some(ONE_NODE)
+            }
+            _ => None,
+        }
+    }
+
     /// Where a command with this course is to be carried out. `pinned` is where all keys have to be that are watched or
     /// queued.
     pub(in crate::session) fn whereabouts(
