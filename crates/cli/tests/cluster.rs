@@ -6,6 +6,7 @@ mod clusters;
 use std::time::Duration;
 
 use failsoft_testkit::cluster::{Cluster, slot};
+use failsoft_testkit::wait::eventually;
 
 use clusters::{ask, before};
 
@@ -93,14 +94,18 @@ async fn a_dead_primary_is_read_from_its_replica_and_written_to_at_its_successor
     let key = slot::key_in(0..=5_000, "page:");
     ask::<()>(&mut client, &["SET", &key, "text"]).await.unwrap();
     let primary = cluster.primary_of(slot::of(&key)).await;
-    primary.command(&["WAIT", "1", "1000"]).await;
+    let replica = cluster.replicas_of(primary).await[0];
+    eventually("the replica has the write", PATIENCE, async || {
+        replica.command(&["DBSIZE"]).await != redis::Value::Int(0)
+    })
+    .await;
     primary.kill().await;
     let value: String = ask(&mut client, &["GET", &key]).await.unwrap();
     assert_eq!(value, "text");
     let refused = ask::<()>(&mut client, &["SET", &key, "new"]).await.unwrap_err();
     assert!(refused.to_string().contains("UNAVAILABLE"), "{refused}");
     let successor = cluster.wait_successor(primary).await;
-    failsoft_testkit::wait::eventually("writes flow again", PATIENCE, || {
+    eventually("writes flow again", PATIENCE, || {
         let (mut client, key) = (client.clone(), key.clone());
         async move { ask::<()>(&mut client, &["SET", &key, "new"]).await.is_ok() }
     })

@@ -181,7 +181,34 @@ impl MissCause {
     }
 }
 
+/// What may be wrong with the map of the deployment by which a node was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// The key is somebody else's.
+    Moved,
+    /// The node may have been replaced, or be about to.
+    Lost,
+}
+
 impl Outcome {
+    /// What this says, coming from the owner of a key, against the map that called it so: reason to look at the
+    /// deployment anew. `ASK` is none: the slot is still the node's.
+    pub const fn doubt(self) -> Option<Doubt> {
+        match self {
+            Self::Hit | Self::Miss(_) => None,
+            Self::Refused(Refusal::Moved) => Some(Doubt::Moved),
+            Self::Refused(
+                Refusal::ClusterDown
+                | Refusal::SlotUnserved
+                | Refusal::MasterDown
+                | Refusal::Loading
+                | Refusal::ReadOnly,
+            ) => Some(Doubt::Lost),
+            Self::Refused(_) => None,
+            Self::Failed(_) | Self::Silent(_) => Some(Doubt::Lost),
+        }
+    }
+
     /// Which of the five words: a metric label.
     pub const fn word(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use failsoft_core::circuit::Evidence;
 use failsoft_core::coherence::Epoch;
-use failsoft_core::outcome::MissCause;
+use failsoft_core::outcome::{Doubt, MissCause};
 use failsoft_core::plan::{LocalPlace, Plan};
 use failsoft_core::refusal::Refusal;
 use failsoft_core::request::{Ask, Ending, Request, Step};
@@ -92,25 +92,20 @@ enum Brought {
 
 /// Has a deployment looked at whose node has brought what may mean that there is another in its place.
 fn hint(world: &World, tier: Tier, outcome: Outcome) {
-    let is_redirection = matches!(outcome, Outcome::Refused(refusal) if refusal.is_redirection());
-    match tier {
-        Tier::Primary if is_loss(outcome) => world.deployment().hint(Hint::Lost),
-        Tier::Replica if is_redirection => world.deployment().hint(Hint::Moved),
-        Tier::Regional if is_redirection => world.regional().and_then(|regional| regional.hint(Hint::Moved)),
-        Tier::Regional if is_loss(outcome) => world.regional().and_then(|regional| regional.hint(Hint::Lost)),
-        Tier::Primary | Tier::Replica | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => None,
+    let Some(doubt) = outcome.doubt() else { return };
+    let hint = match doubt {
+        Doubt::Moved => Hint::Moved,
+        Doubt::Lost => Hint::Lost,
     };
-}
-
-/// Whether what a primary brought may mean that it is none any more, or is not there.
-fn is_loss(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Hit | Outcome::Miss(_) => false,
-        Outcome::Refused(refusal) => {
-            matches!(refusal, Refusal::ClusterDown | Refusal::SlotUnserved | Refusal::MasterDown | Refusal::Loading)
-        }
-        Outcome::Failed(_) | Outcome::Silent(_) => true,
-    }
+    let deployment = match (tier, doubt) {
+        // What the primary says about where a slot is, is weighed where it is followed.
+        (Tier::Primary, Doubt::Lost) | (Tier::Replica, Doubt::Moved) => Some(world.deployment()),
+        (Tier::Regional, Doubt::Moved | Doubt::Lost) => world.regional(),
+        (Tier::Primary, Doubt::Moved)
+        | (Tier::Replica, Doubt::Lost)
+        | (Tier::Local | Tier::Origin | Tier::Default, Doubt::Moved | Doubt::Lost) => None,
+    };
+    deployment.map(|deployment| deployment.hint(hint));
 }
 
 impl Job {

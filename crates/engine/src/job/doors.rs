@@ -48,7 +48,13 @@ impl Admission for Doors<'_> {
     fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
         let views = self.views();
         match tier {
-            Tier::Primary => views.redis.request_primary(self.place, now),
+            Tier::Primary => {
+                let asked = views.redis.request_primary(self.place, now);
+                if let Err(Barred { because: Failure::Unowned, .. }) = asked {
+                    self.world.deployment().hint(Hint::Unowned);
+                }
+                asked
+            }
             Tier::Replica => views.redis.request_replica(self.place, turn, now),
             Tier::Regional => match &views.regional {
                 Some(regional) => regional.request_any(self.place_in(regional)?, turn, now),

@@ -92,7 +92,7 @@ catalogue! {
         TopologyLooks: Counter "failsoft_topology_looks_total" "looks" ["deployment", "result"]
             "Looks at the deployment by what came of them: believed, disbelieved (no majority, or nodes that contradict each other), unheard (nobody answered).";
         TopologyHints: Counter "failsoft_topology_hints_total" "hints" ["deployment", "reason"]
-            "Reasons to look at the deployment early: moved, readonly, lost (a primary did not answer), sentinel (one has told of a failover). However many there are, they cause at most ten looks a second.";
+            "Reasons to look at the deployment early: moved, readonly, lost (a primary did not answer), unowned (a key is wanted that nobody owns), sentinel (one has told of a failover). However many there are, they cause at most ten looks a second.";
         TopologyChanges: Counter "failsoft_topology_changes_total" "views" ["deployment"]
             "Views that differed from the one before.";
         TopologyRedirects: Counter "failsoft_topology_redirects_total" "redirections" ["deployment", "result"]

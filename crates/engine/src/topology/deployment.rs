@@ -57,6 +57,8 @@ pub enum Hint {
     Demoted,
     /// A primary could not be asked, or did not answer.
     Lost,
+    /// Somebody wants a key that nobody owns.
+    Unowned,
     /// Sentinels have said something.
     Told,
 }
@@ -68,6 +70,7 @@ impl Hint {
             Self::Moved => "moved",
             Self::Demoted => "readonly",
             Self::Lost => "lost",
+            Self::Unowned => "unowned",
             Self::Told => "sentinel",
         }
     }
