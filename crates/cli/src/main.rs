@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(args),
-        Command::Explain(args) => explain::run(args),
+        Command::Explain(args) => explain::run(&args),
         Command::Demo(args) => demo::run(args),
     }
 }

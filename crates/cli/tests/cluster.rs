@@ -5,6 +5,7 @@ mod clusters;
 
 use std::time::Duration;
 
+use failsoft::telemetry::state::State;
 use failsoft_testkit::cluster::{Cluster, slot};
 use failsoft_testkit::wait::eventually;
 
@@ -111,4 +112,25 @@ async fn a_dead_primary_is_read_from_its_replica_and_written_to_at_its_successor
     })
     .await;
     assert_eq!(successor.command(&["GET", &key]).await, redis::Value::BulkString(b"new".to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_state_tells_who_owns_what_and_what_is_thought_of_them() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "").await;
+    let state: State = serde_json::from_str(&sidecar.state().await).unwrap();
+    let [deployment] = &state.deployments[..] else { panic!("{:?}", state.deployments) };
+    assert_eq!((deployment.name.as_str(), deployment.topology.as_str()), ("redis", "cluster"));
+    assert_eq!((deployment.slots_assigned, deployment.slots_ok), (16_384, 16_384));
+    assert!(deployment.version > 0 && deployment.age_seconds < 60.0, "{deployment:?}");
+    assert_eq!(deployment.shards.len(), 3);
+    for shard in &deployment.shards {
+        let primary = cluster.primary_of(shard.slots[0].0).await;
+        assert_eq!(shard.primary, Some(primary.addr().to_string()));
+        assert_eq!(shard.standing.as_deref(), Some("sound"));
+        let replicas: Vec<_> = cluster.replicas_of(primary).await.iter().map(|node| node.addr().to_string()).collect();
+        assert_eq!(shard.replicas, replicas);
+        let slots: Vec<_> = primary.slots().await.iter().map(|range| (*range.start(), *range.end())).collect();
+        assert_eq!(shard.slots, slots);
+    }
 }

@@ -2,17 +2,20 @@
 //!
 //! The command is classified, routed and carried through its plan by the functions that serve clients; only what comes
 //! back from each tier is made up, as [`Conditions`] say, and time is simulated. So an explanation cannot disagree with
-//! what the sidecar does, and it never connects to anything.
+//! what the sidecar does, and it never connects to anything: whom a key belongs to it takes from what is believed of the
+//! deployment when it is asked.
 //!
 //! Answers are taken to come at once, except that a silent peer takes all the time it is given; how long a walk can
 //! last at most is told apart. The budget for repeats is taken to have something in it.
 
 mod condition;
+mod doors;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft_core::cluster::Slot;
@@ -22,16 +25,17 @@ use failsoft_core::{Outcome, Tier};
 use failsoft_resp::commands::{self, Class, Spec, Spread};
 
 pub use self::condition::{Conditions, LocalCondition, NodeCondition, OriginCondition, WhenError};
-pub use self::walk::{Event, Stage};
+pub use self::walk::{Event, Sent, Stage};
 
 use crate::classify::{Course, Read, Unjudged, classify};
 use crate::route::{Route, Way};
 use crate::scatter::{Part, take_apart};
 use crate::settings::nearest::nearest;
+use crate::topology::{Place, View};
 use crate::verb::ManyVerb;
 use crate::words::Words;
 use crate::world::{RouteId, World};
-use walk::{Subject, ask_whole, walk};
+use walk::{Scene, Subject, ask_whole, walk};
 
 /// What would become of a command.
 pub struct Explanation<'w> {
@@ -41,6 +45,19 @@ pub struct Explanation<'w> {
     pub class: Option<Class>,
     /// What becomes of it.
     pub told: Told<'w>,
+    /// What was believed of the deployment.
+    pub view: Arc<View>,
+    /// Where in it the command belongs, if to one slot.
+    pub located: Option<Located>,
+}
+
+/// A slot, and what decided for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// Which it is.
+    pub slot: Slot,
+    /// The part of the key that counts, where that is not all of it.
+    pub tag: Option<Vec<u8>>,
 }
 
 /// What becomes of a command.
@@ -83,7 +100,7 @@ pub enum Told<'w> {
 /// What would become of a command on those of its keys that lie in one slot.
 pub struct ScatteredPart<'w> {
     /// Where they lie.
-    pub slot: Slot,
+    pub located: Located,
     /// Which they are.
     pub keys: Vec<Vec<u8>>,
     /// What becomes of it.
@@ -131,52 +148,94 @@ pub enum Unasked {
 
 /// Explains the command of these `words` in `world`.
 pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -> Explanation<'w> {
+    explain_in(&Scene { world, views: world.views(), conditions }, words)
+}
+
+fn explain_in<'w>(scene: &Scene<'w, '_>, words: &[&[u8]]) -> Explanation<'w> {
     let spec = words.first().and_then(|name| commands::lookup(name, words.get(1).copied()));
-    let class = spec.map(|spec| commands::class_of(spec, words));
-    let subject =
-        Subject { words: words.to_vec(), spec, route: RouteId::PLAIN, way: Way::Write, verb: None, key: None };
-    let told = match classify(world, &world.deployment().view(), words) {
+    let view = scene.views.redis.clone();
+    let course = classify(scene.world, &view, words);
+    let key = spec.and_then(|spec| commands::keys(spec, words).next()).map(|key| words[key.index]);
+    Explanation {
+        spec,
+        class: spec.map(|spec| commands::class_of(spec, words)),
+        told: told(scene, spec, words, course),
+        view,
+        located: match place_of(&course) {
+            Place::Slot(slot) => Some(Located::new(slot, key)),
+            Place::Anywhere => None,
+        },
+    }
+}
+
+impl Located {
+    /// In `slot`, for `key`'s sake if that is in it.
+    fn new(slot: Slot, key: Option<&[u8]>) -> Self {
+        let tag = key.filter(|key| Slot::of(key) == slot && Slot::tag(key) != *key);
+        Self { slot, tag: tag.map(|key| Slot::tag(key).to_vec()) }
+    }
+}
+
+fn place_of(course: &Course) -> Place {
+    match *course {
+        Course::Dedicated { place, .. } | Course::ReadMany { place, .. } | Course::Change { place, .. } => place,
+        Course::Read(Read { place, .. }) => place,
+        Course::Here | Course::Unjudged(_) | Course::Scatter { .. } | Course::CrossSlot | Course::AboutCluster(_) => {
+            Place::Anywhere
+        }
+    }
+}
+
+fn told<'w>(scene: &Scene<'w, '_>, spec: Option<&'static Spec>, words: &[&[u8]], course: Course) -> Told<'w> {
+    let (route, place) = (RouteId::PLAIN, place_of(&course));
+    let subject = Subject { words: words.to_vec(), spec, route, way: Way::Write, verb: None, key: None, place };
+    match course {
         Course::Here => Told::Here,
         Course::AboutCluster(_) => Told::AboutCluster,
         Course::CrossSlot => Told::CrossSlot,
         Course::Scatter { spec, .. } => match spec.spread {
-            Spread::Keys(_) => scattered(world, spec, words, conditions),
-            Spread::Shards(_) | Spread::Cursor | Spread::Whole => {
-                Told::Everywhere(walk(world, &subject, conditions, None))
-            }
+            Spread::Keys(_) => scattered(scene, spec, words),
+            Spread::Shards(_) | Spread::Cursor | Spread::Whole => Told::Everywhere(everywhere(scene, &subject)),
         },
         Course::Dedicated { .. } => Told::Dedicated,
         Course::Unjudged(Unjudged::Arity(_)) => Told::WrongArity,
         Course::Unjudged(Unjudged::Unknown) => {
-            Told::Unknown { nearest: nearest_command(words), walk: walk(world, &subject, conditions, None) }
+            Told::Unknown { nearest: nearest_command(words), walk: walk(scene, &subject, None) }
         }
         Course::Read(Read { route, way, verb, key, place: _ }) => {
             let subject = Subject { route, way, verb, key: key.map(|index| words[index]), ..subject };
-            Told::Walked(walk(world, &subject, conditions, None))
+            Told::Walked(walk(scene, &subject, None))
         }
         Course::Change { route, way, .. } => {
-            let key = spec.and_then(|spec| first_key_on(world, route, spec, words));
-            Told::Walked(walk(world, &Subject { route, key, way, ..subject }, conditions, None))
+            let key = spec.and_then(|spec| first_key_on(scene.world, route, spec, words));
+            Told::Walked(walk(scene, &Subject { route, key, way, ..subject }, None))
         }
         Course::ReadMany { route, verb, place: _ } => {
-            taken_apart(world, &Subject { route, way: Way::Nodes, ..subject }, verb, conditions)
+            taken_apart(scene, &Subject { route, way: Way::Nodes, ..subject }, verb)
         }
-    };
-    Explanation { spec, class, told }
+    }
 }
 
 /// Slot by slot, as [`scatter`](crate::scatter) does.
-fn scattered<'w>(world: &'w World, spec: &Spec, words: &[&[u8]], conditions: &Conditions) -> Told<'w> {
+fn scattered<'w>(scene: &Scene<'w, '_>, spec: &Spec, words: &[&[u8]]) -> Told<'w> {
     let explained = |part: Part| {
         let words = Words::of(&part.frame);
         let keys = commands::keys(spec, words.as_slices()).map(|key| words.as_slices()[key.index].to_vec());
+        let keys: Vec<_> = keys.collect();
         ScatteredPart {
-            slot: part.slot,
-            keys: keys.collect(),
-            told: explain(world, words.as_slices(), conditions).told,
+            located: Located::new(part.slot, keys.first().map(Vec::as_slice)),
+            keys,
+            told: explain_in(scene, words.as_slices()).told,
         }
     };
     Told::Scattered { parts: take_apart(spec, words).into_iter().map(explained).collect() }
+}
+
+/// No node of it is named: each shard has its own.
+fn everywhere<'w>(scene: &Scene<'w, '_>, subject: &Subject<'_>) -> Walk<'w> {
+    let mut walk = walk(scene, subject, None);
+    walk.stages.iter_mut().chain(&mut walk.when_all_fail).for_each(|stage| stage.whom = None);
+    walk
 }
 
 fn nearest_command(words: &[&[u8]]) -> Option<&'static str> {
@@ -190,9 +249,10 @@ fn first_key_on<'k>(world: &World, route: RouteId, spec: &Spec, words: &[&'k [u8
 }
 
 /// The whole question first; then, as [`gather`](crate::gather) does, the keys that it has left without an answer.
-fn taken_apart<'w>(world: &'w World, subject: &Subject<'_>, verb: ManyVerb, conditions: &Conditions) -> Told<'w> {
+fn taken_apart<'w>(scene: &Scene<'w, '_>, subject: &Subject<'_>, verb: ManyVerb) -> Told<'w> {
+    let Scene { world, conditions, .. } = scene;
     let keys: Vec<&[u8]> = subject.words[1..].to_vec();
-    let whole = ask_whole(world, subject, conditions);
+    let whole = ask_whole(scene, subject);
     let misses = match whole.tier {
         Tier::Replica => conditions.replica == NodeCondition::Miss,
         Tier::Primary | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => {
@@ -206,7 +266,9 @@ fn taken_apart<'w>(world: &'w World, subject: &Subject<'_>, verb: ManyVerb, cond
         (Event::Asked { outcome: Outcome::Hit, .. }, ManyVerb::MGet) => Some(Outcome::Miss(MissCause::Absent)),
         (Event::Asked { outcome: Outcome::Hit | Outcome::Miss(_), .. }, ManyVerb::Exists) => None,
         (Event::Asked { outcome, .. }, _) => Some(*outcome),
-        (Event::Looked { .. } | Event::Paused(_) | Event::PassedOver(_) | Event::Served, _) => None,
+        (Event::Learned { .. } | Event::Looked { .. } | Event::Paused(_) | Event::PassedOver(_) | Event::Served, _) => {
+            None
+        }
     };
     let name: &[u8] = match verb {
         ManyVerb::MGet => b"GET",
@@ -219,7 +281,8 @@ fn taken_apart<'w>(world: &'w World, subject: &Subject<'_>, verb: ManyVerb, cond
         way: Way::Through,
         verb: Some(verb.single()),
         key: Some(key),
+        place: scene.views.redis.place_of(key),
     };
-    let keys = keys.into_iter().map(|key| walk(world, &single(key), conditions, asked)).collect();
+    let keys = keys.into_iter().map(|key| walk(scene, &single(key), asked)).collect();
     Told::TakenApart { whole, keys }
 }

@@ -1,10 +1,13 @@
-//! `failsoft explain`: says what would become of a command, and why, without connecting to anything.
+//! `failsoft explain`: says what would become of a command, and why.
 //!
 //! The plan comes from the function that routes (see [`failsoft::explain`]); here it is only put into words, or into
-//! JSON. The exit code is 0 when there was something to explain and 2 when there was not.
+//! JSON. Nothing is connected to, but for one look at a deployment that is more than its settings say. The exit code is 0
+//! when there was something to explain and 2 when there was not.
 
 mod json;
+mod look;
 mod place;
+mod shard;
 mod text;
 
 use std::ffi::OsString;
@@ -17,6 +20,7 @@ use failsoft::Engine;
 use failsoft::explain::{Conditions, Explanation, Told, explain};
 use failsoft::settings;
 
+use self::look::Looked;
 use self::place::lines_of_routes;
 use crate::report::{COULD_NOT, fail};
 
@@ -30,6 +34,9 @@ pub(crate) struct ExplainArgs {
     /// How a tier is taken to be; may be given for each tier
     #[arg(short, long, value_name = "TIER=CONDITION")]
     when: Vec<String>,
+    /// Do not look at the real cluster or sentinels: explain what the settings alone say
+    #[arg(long)]
+    offline: bool,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -40,10 +47,12 @@ pub(crate) struct ExplainArgs {
 
 const AFTER_HELP: &str = "\
 Conditions:
-  primary, replica   up, miss, down, silent, open, loading, busy, readonly, oom, noauth, error
+  primary, replica,  up, miss, down, silent, open, loading, busy, readonly, oom, noauth, error,
+  regional           moved, ask
   local              fresh, stale, absent
   origin             up, miss, down, timeout, open, shed
 What is not said is up, and local memory holds nothing.
+Whom a key belongs to in a cluster, or behind sentinels, is found out by asking them once.
 
   failsoft explain -c failsoft.toml GET user:42 --when primary=down --when local=stale";
 
@@ -59,40 +68,51 @@ struct Explained<'e> {
     when: &'e [String],
     /// What would become of it.
     explanation: &'e Explanation<'e>,
+    /// What is known of the nodes that it names.
+    looked: &'e Looked,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: ExplainArgs) -> ExitCode {
-    let ExplainArgs { config, when, json, words } = args;
+pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
+    prepare(args).and_then(|(conditions, engine)| perform(args, &conditions, &engine)).unwrap_or_else(|failed| failed)
+}
+
+/// What is needed first; or what has been said already, as an exit code.
+fn prepare(args: &ExplainArgs) -> Result<(Conditions, Engine), ExitCode> {
     let mut conditions = Conditions::default();
-    for written in &when {
-        if let Err(error) = conditions.set(written) {
-            return fail(&error, error.hint());
-        }
+    for written in &args.when {
+        conditions.set(written).map_err(|error| fail(&error, error.hint()))?;
     }
-    let settings = match settings::load(&config) {
-        Ok(loaded) => loaded.settings,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return ExitCode::from(COULD_NOT);
-        }
-    };
-    let engine = match Engine::new(settings, 1) {
-        Ok(engine) => engine,
-        Err(error) => return fail(error, "run `failsoft check -c FILE`: it names the line"),
-    };
+    let loaded = settings::load(&args.config).map_err(|problems| {
+        eprintln!("{problems}");
+        ExitCode::from(COULD_NOT)
+    })?;
+    let engine = Engine::new(loaded.settings, 1);
+    let engine = engine.map_err(|error| fail(error, "run `failsoft check -c FILE`: it names the line"))?;
+    Ok((conditions, engine))
+}
+
+fn perform(args: &ExplainArgs, conditions: &Conditions, engine: &Engine) -> Result<ExitCode, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| fail(error, "the operating system gave no runtime; look at `ulimit -n`"))?;
+    let mut looked = Looked::before_any(engine);
+    if !args.offline {
+        runtime.block_on(looked.look(engine));
+    }
     let (world, _) = engine.world();
-    let words: Vec<&[u8]> = words.iter().map(|word| word.as_encoded_bytes()).collect();
-    let explanation = explain(&world, &words, &conditions);
+    let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_encoded_bytes()).collect();
+    let explanation = explain(&world, &words, conditions);
     if matches!(explanation.told, Told::WrongArity) {
-        return refuse_arity(&explanation, &words);
+        return Err(refuse_arity(&explanation, &words));
     }
-    let lines = lines_of_routes(&config);
-    let explained = Explained { file: &config, lines: &lines, words: &words, when: &when, explanation: &explanation };
-    match print(&explained, json) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_stdout_is_gone) => ExitCode::from(COULD_NOT),
+    if looked.has_asked() {
+        runtime.block_on(looked.greet(shard::nodes_of(&explanation)));
     }
+    let (file, lines, when) = (args.config.as_path(), &lines_of_routes(&args.config), &args.when);
+    let (words, explanation, looked) = (&words, &explanation, &looked);
+    let explained = Explained { file, lines, words, when, explanation, looked };
+    print(&explained, args.json).map_err(|_stdout_is_gone| ExitCode::from(COULD_NOT))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(explained: &Explained<'_>, as_json: bool) -> io::Result<()> {

@@ -33,7 +33,20 @@ impl Slot {
     /// The slot in which `key` lies.
     #[inline]
     pub fn of(key: &[u8]) -> Self {
-        Self(CHECKSUM.checksum(tag(key)) & Self::LAST.0)
+        Self(CHECKSUM.checksum(Self::tag(key)) & Self::LAST.0)
+    }
+
+    /// The part of `key` that counts: its hash tag, or all of it.
+    #[inline]
+    pub fn tag(key: &[u8]) -> &[u8] {
+        let Some(open) = key.iter().position(|byte| *byte == b'{') else {
+            return key;
+        };
+        let inside = &key[open + 1..];
+        match inside.iter().position(|byte| *byte == b'}') {
+            None | Some(0) => key,
+            Some(close) => &inside[..close],
+        }
     }
 
     /// Its number, 0 to 16,383.
@@ -57,19 +70,6 @@ impl Slot {
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// The part of `key` that counts.
-#[inline]
-fn tag(key: &[u8]) -> &[u8] {
-    let Some(open) = key.iter().position(|byte| *byte == b'{') else {
-        return key;
-    };
-    let inside = &key[open + 1..];
-    match inside.iter().position(|byte| *byte == b'}') {
-        None | Some(0) => key,
-        Some(close) => &inside[..close],
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
             (b"{}", b"{}"),
         ];
         for (key, expected) in cases {
-            assert_eq!(tag(key).escape_ascii().to_string(), expected.escape_ascii().to_string());
+            assert_eq!(Slot::tag(key).escape_ascii().to_string(), expected.escape_ascii().to_string());
         }
     }
 

@@ -40,6 +40,10 @@ pub enum NodeCondition {
     NoAuth,
     /// It answers with an error about the command itself.
     Error,
+    /// It says that another node owns the key's slot.
+    Moved,
+    /// It says that the key is, or is to be, at the node that takes its slot over.
+    Ask,
 }
 
 /// What local memory holds.
@@ -85,6 +89,8 @@ const NODE: &[(&str, NodeCondition)] = &[
     ("oom", NodeCondition::OutOfMemory),
     ("noauth", NodeCondition::NoAuth),
     ("error", NodeCondition::Error),
+    ("moved", NodeCondition::Moved),
+    ("ask", NodeCondition::Ask),
 ];
 
 const LOCAL: &[(&str, LocalCondition)] = &[
@@ -107,7 +113,7 @@ const ORIGIN: &[(&str, OriginCondition)] = &[
     ("shed", OriginCondition::Shed),
 ];
 
-const TIERS: [&str; 4] = ["primary", "replica", "local", "origin"];
+const TIERS: [&str; 5] = ["primary", "replica", "regional", "local", "origin"];
 
 /// How every tier is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +122,8 @@ pub struct Conditions {
     pub primary: NodeCondition,
     /// How every replica is.
     pub replica: NodeCondition,
+    /// How every node of the second deployment is.
+    pub regional: NodeCondition,
     /// What local memory holds.
     pub local: LocalCondition,
     /// How the origin is.
@@ -128,6 +136,7 @@ impl Default for Conditions {
         Self {
             primary: NodeCondition::Up,
             replica: NodeCondition::Up,
+            regional: NodeCondition::Up,
             local: LocalCondition::Absent,
             origin: OriginCondition::Up,
         }
@@ -185,6 +194,7 @@ impl Conditions {
     pub(super) const ALL_FAIL: Self = Self {
         primary: NodeCondition::Silent,
         replica: NodeCondition::Silent,
+        regional: NodeCondition::Silent,
         local: LocalCondition::Absent,
         origin: OriginCondition::Timeout,
     };
@@ -197,6 +207,7 @@ impl Conditions {
         match tier {
             "primary" => self.primary = find("primary", condition, NODE)?,
             "replica" => self.replica = find("replica", condition, NODE)?,
+            "regional" => self.regional = find("regional", condition, NODE)?,
             "local" => self.local = find("local", condition, LOCAL)?,
             "origin" => self.origin = find("origin", condition, ORIGIN)?,
             _ => {
@@ -242,6 +253,8 @@ impl NodeCondition {
             Self::OutOfMemory => refused_if(has(Flags::DENYOOM), Refusal::OutOfMemory),
             Self::NoAuth => Outcome::Failed(Failure::Handshake(Refusal::NoAuth)),
             Self::Error => Outcome::Refused(Refusal::Other),
+            Self::Moved => Outcome::Refused(Refusal::Moved),
+            Self::Ask => Outcome::Refused(Refusal::Ask),
         }
     }
 }
@@ -254,6 +267,8 @@ pub(super) fn words_of(refusal: Refusal) -> String {
             "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.".to_owned()
         }
         Refusal::ReadOnly => "READONLY You can't write against a read only replica.".to_owned(),
+        Refusal::Moved => "MOVED (the slot, and the node that owns it)".to_owned(),
+        Refusal::Ask => "ASK (the slot, and the node that takes it over)".to_owned(),
         Refusal::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.".to_owned(),
         other => format!("ERR (Redis' own words: {other})"),
     }

@@ -30,8 +30,8 @@ keys = "lock:*"
 role = "lock"
 "#;
 
-const NODE: [&str; 11] =
-    ["up", "miss", "down", "silent", "open", "loading", "busy", "readonly", "oom", "noauth", "error"];
+const NODE: [&str; 13] =
+    ["up", "miss", "down", "silent", "open", "loading", "busy", "readonly", "oom", "noauth", "error", "moved", "ask"];
 
 fn engine() -> Engine {
     Engine::new(settings::parse(SETTINGS, "").unwrap().settings, 1).unwrap()
@@ -164,4 +164,76 @@ fn a_slip_in_a_condition_is_named() {
     assert_eq!(error("orign=up").to_string(), "there is no tier `orign`; did you mean `origin`?");
     assert_eq!(error("primary").to_string(), "`primary` is not TIER=CONDITION");
     assert!(error("local=down").hint().contains("fresh"));
+}
+
+const CLUSTER: &str = r#"
+[redis]
+topology = "cluster"
+nodes = ["redis://127.0.0.1:1"]
+[[routes]]
+keys = "user:{id:int}"
+role = "cache"
+max_stale = "10m"
+"#;
+
+fn of_cluster(command: &str, when: &[&str]) -> Vec<Event> {
+    let engine = Engine::new(settings::parse(CLUSTER, "").unwrap().settings, 1).unwrap();
+    let (world, _) = engine.world();
+    let walk = walked(explain(&world, &words(command), &conditions(when)).told);
+    walk.stages.into_iter().map(|stage| stage.event).collect()
+}
+
+fn how_asked(events: &[Event]) -> Vec<(Sent, Outcome)> {
+    let asked = |event: &Event| match event {
+        Event::Asked { outcome, sent, .. } => Some((*sent, *outcome)),
+        Event::Learned { .. } | Event::Looked { .. } | Event::Paused(_) | Event::PassedOver(_) | Event::Served => None,
+    };
+    events.iter().filter_map(asked).collect()
+}
+
+#[test]
+fn who_is_sent_elsewhere_goes_there_at_once_and_is_answered() {
+    use failsoft_core::refusal::Refusal;
+    for command in ["GET user:1", "SET user:1 x", "GET unrouted"] {
+        for (when, refusal, sent) in
+            [("primary=moved", Refusal::Moved, Sent::ByMoved), ("primary=ask", Refusal::Ask, Sent::ByAsk)]
+        {
+            let expected = [(Sent::Directly, Outcome::Refused(refusal)), (sent, Outcome::Hit)];
+            assert_eq!(how_asked(&of_cluster(command, &[when])), expected, "{command} {when}");
+        }
+    }
+}
+
+#[test]
+fn who_has_been_demoted_does_not_say_who_is_primary_and_the_map_is_learned() {
+    let events = of_cluster("SET user:1 x", &["primary=readonly"]);
+    assert!(matches!(events[1], Event::Learned { .. }), "{events:?}");
+}
+
+#[test]
+fn where_there_is_one_primary_nobody_is_sent_elsewhere() {
+    let engine = engine();
+    let (world, _) = engine.world();
+    let walk = walked(explain(&world, &words("SET user:1 x"), &conditions(&["primary=moved"])).told);
+    assert_eq!(walk.stages.len(), 1);
+    assert!(matches!(walk.ending, Ending::PassOn(Tier::Primary)), "{:?}", walk.ending);
+}
+
+#[test]
+fn a_key_has_a_slot_before_anybody_has_been_asked() {
+    let engine = Engine::new(settings::parse(CLUSTER, "").unwrap().settings, 1).unwrap();
+    let (world, _) = engine.world();
+    let located = |command: &str| explain(&world, &words(command), &Conditions::default()).located;
+    let at = |key: &[u8], tag: Option<&str>| {
+        Some(Located { slot: Slot::of(key), tag: tag.map(|tag| tag.as_bytes().to_vec()) })
+    };
+    assert_eq!(located("GET user:1"), at(b"user:1", None));
+    assert_eq!(located("SET {user}:1 x"), at(b"user", Some("user")));
+    assert_eq!(located("MGET {u}:1 {u}:2"), at(b"u", Some("u")));
+    assert_eq!(located("BLPOP list 0"), at(b"list", None));
+    assert_eq!((located("DBSIZE"), located("MGET a b")), (None, None));
+    let told = explain(&world, &words("MGET foo bar {foo}x"), &Conditions::default()).told;
+    let Told::Scattered { parts } = told else { panic!("it is taken apart") };
+    let parts: Vec<_> = parts.into_iter().map(|part| (part.located.slot.number(), part.keys)).collect();
+    assert_eq!(parts, [(5_061, vec![b"bar".to_vec()]), (12_182, vec![b"foo".to_vec(), b"{foo}x".to_vec()])]);
 }

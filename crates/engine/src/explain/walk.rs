@@ -3,25 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use failsoft_core::circuit::{Circuit, CircuitSettings, Denial, DenialReason, ProbeResult, StateName};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::plan::Plan;
-use failsoft_core::request::{Admission, Ask, Barred, Ending, Grant, Manner, Request, Step};
+use failsoft_core::request::{Ask, Ending, Manner, Request, Step};
 use failsoft_core::stale::Acceptance;
 use failsoft_core::{Outcome, Tier, TierSet, Time};
 use failsoft_resp::commands::Spec;
 use failsoft_resp::encode::{self, Protocol};
 
-use super::condition::{Conditions, NodeCondition, OriginCondition, words_of};
+use super::condition::{Conditions, NodeCondition, words_of};
+use super::doors::Doors;
 use super::{Unasked, Walk};
 use crate::apology::{Code, apologise};
 use crate::route::{Route, Way};
-use crate::topology::{Place, View};
+use crate::topology::{Place, Views};
 use crate::verb::Verb;
 use crate::world::{RouteId, World};
 
 /// When every walk begins: late enough for a copy of any age.
-const START: Time = Time::from_nanos(10 * 365 * 24 * 3600 * 1_000_000_000);
+pub(super) const START: Time = Time::from_nanos(10 * 365 * 24 * 3600 * 1_000_000_000);
 
 /// Something that happens on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,13 @@ pub enum Event {
         within: Duration,
         /// What comes back.
         outcome: Outcome,
+        /// Who has sent the question there.
+        sent: Sent,
+    },
+    /// Who owns what is asked anew, because the node that was asked does not.
+    Learned {
+        /// How long it may take.
+        within: Duration,
     },
     /// Local memory is looked at.
     Looked {
@@ -61,6 +68,39 @@ pub enum Event {
     Served,
 }
 
+/// Who has sent a question to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Nobody: the map says that it belongs there.
+    Directly,
+    /// Another node, with `MOVED`.
+    ByMoved,
+    /// Another node, with `ASK`: `ASKING` goes before the question.
+    ByAsk,
+}
+
+impl Sent {
+    pub(super) fn manner(self) -> Manner {
+        match self {
+            Self::Directly | Self::ByMoved => Manner::Plain,
+            Self::ByAsk => Manner::Asking,
+        }
+    }
+}
+
+/// Where a walk takes place, and how it is there.
+pub(super) struct Scene<'w, 'c> {
+    pub(super) world: &'w World,
+    pub(super) views: Views,
+    pub(super) conditions: &'c Conditions,
+}
+
+impl Scene<'_, '_> {
+    fn under<'c>(&self, conditions: &'c Conditions) -> Scene<'_, 'c> {
+        Scene { world: self.world, views: self.views.clone(), conditions }
+    }
+}
+
 /// What a walk is about.
 pub(super) struct Subject<'k> {
     pub(super) words: Vec<&'k [u8]>,
@@ -69,6 +109,7 @@ pub(super) struct Subject<'k> {
     pub(super) way: Way,
     pub(super) verb: Option<Verb>,
     pub(super) key: Option<&'k [u8]>,
+    pub(super) place: Place,
 }
 
 /// How fast answers come.
@@ -79,15 +120,11 @@ enum Pace {
 }
 
 /// The way of `subject`; `asked` is what the primary has already said.
-pub(super) fn walk<'w>(
-    world: &'w World,
-    subject: &Subject<'_>,
-    conditions: &Conditions,
-    asked: Option<Outcome>,
-) -> Walk<'w> {
-    let told = Drive::new(world, subject, conditions, Pace::AtOnce).go(asked);
-    let slow = Drive::new(world, subject, conditions, Pace::AtTheLastMoment).go(asked);
-    let failing = Drive::new(world, subject, &Conditions::ALL_FAIL, Pace::AtOnce).go(asked);
+pub(super) fn walk<'w>(scene: &Scene<'w, '_>, subject: &Subject<'_>, asked: Option<Outcome>) -> Walk<'w> {
+    let world = scene.world;
+    let told = Drive::new(scene, subject, Pace::AtOnce).go(asked);
+    let slow = Drive::new(scene, subject, Pace::AtTheLastMoment).go(asked);
+    let failing = Drive::new(&scene.under(&Conditions::ALL_FAIL), subject, Pace::AtOnce).go(asked);
     let place = subject.route.index();
     let bound = subject.key.and_then(|key| world.bind(subject.route, key));
     Walk {
@@ -112,8 +149,8 @@ pub(super) fn walk<'w>(
 }
 
 /// What comes of asking for all keys of a command at once.
-pub(super) fn ask_whole(world: &World, subject: &Subject<'_>, conditions: &Conditions) -> Stage {
-    let mut drive = Drive::new(world, subject, conditions, Pace::AtOnce);
+pub(super) fn ask_whole(scene: &Scene<'_, '_>, subject: &Subject<'_>) -> Stage {
+    let mut drive = Drive::new(scene, subject, Pace::AtOnce);
     let mut request = Request::new(drive.plan, START);
     let step = request.poll_step(drive.plan, &mut drive.doors, START);
     match step {
@@ -126,12 +163,10 @@ pub(super) fn ask_whole(world: &World, subject: &Subject<'_>, conditions: &Condi
 }
 
 struct Drive<'d, 'k> {
-    view: Arc<View>,
-    place: Place,
+    scene: &'d Scene<'d, 'd>,
     subject: &'d Subject<'k>,
     route: &'d Route,
     plan: &'d Plan,
-    conditions: &'d Conditions,
     pace: Pace,
     doors: Doors,
     now: Time,
@@ -147,25 +182,11 @@ struct Driven {
 }
 
 impl<'d, 'k> Drive<'d, 'k> {
-    fn new(world: &'d World, subject: &'d Subject<'k>, conditions: &'d Conditions, pace: Pace) -> Self {
-        let route = world.route(subject.route);
+    fn new(scene: &'d Scene<'d, 'd>, subject: &'d Subject<'k>, pace: Pace) -> Self {
+        let route = scene.world.route(subject.route);
+        let doors = Doors::new(scene, subject.place, route);
         let plan = route.plan(subject.way);
-        let view = world.deployment().view();
-        let place = subject.key.map_or(Place::Anywhere, |key| view.place_of(key));
-        let doors = Doors::new(world, place, route, conditions);
-        Self {
-            view,
-            place,
-            subject,
-            route,
-            plan,
-            conditions,
-            pace,
-            doors,
-            now: START,
-            met: TierSet::EMPTY,
-            stages: Vec::new(),
-        }
+        Self { scene, subject, route, plan, pace, doors, now: START, met: TierSet::EMPTY, stages: Vec::new() }
     }
 
     fn go(mut self, asked: Option<Outcome>) -> Driven {
@@ -183,7 +204,7 @@ impl<'d, 'k> Drive<'d, 'k> {
             match step {
                 Step::End(ending) => break ending,
                 Step::Wait(until) => self.pause(until),
-                Step::Learn(_) => {}
+                Step::Learn(until) => self.learn(until),
                 Step::Look(acceptance) => {
                     let outcome = self.look(acceptance);
                     self.tell(&mut request, outcome);
@@ -205,8 +226,9 @@ impl<'d, 'k> Drive<'d, 'k> {
     fn ask(&mut self, ask: Ask) -> Outcome {
         let outcome = self.outcome(ask.tier);
         let within = ask.by.since(self.now);
-        let whom = self.whom(ask);
-        self.push(ask.tier, whom, Event::Asked { within, outcome });
+        let sent = if ask.tier == Tier::Primary { self.doors.sent } else { Sent::Directly };
+        let whom = if sent == Sent::Directly { self.whom(ask) } else { None };
+        self.push(ask.tier, whom, Event::Asked { within, outcome, sent });
         if takes_all_its_time(outcome) || (self.pace == Pace::AtTheLastMoment && comes_over_the_wire(outcome)) {
             self.now = ask.by;
         }
@@ -214,7 +236,7 @@ impl<'d, 'k> Drive<'d, 'k> {
     }
 
     fn look(&mut self, acceptance: Acceptance) -> Outcome {
-        let outcome = self.conditions.local.look(acceptance, self.route.fresh_for, self.now);
+        let outcome = self.scene.conditions.local.look(acceptance, self.route.fresh_for, self.now);
         self.push(Tier::Local, None, Event::Looked { acceptance, outcome });
         outcome
     }
@@ -224,6 +246,13 @@ impl<'d, 'k> Drive<'d, 'k> {
             self.push(tier, whom, Event::Paused(until.since(self.now)));
         }
         self.now = until;
+    }
+
+    fn learn(&mut self, until: Time) {
+        self.push(Tier::Primary, None, Event::Learned { within: until.since(self.now) });
+        if self.pace == Pace::AtTheLastMoment {
+            self.now = until;
+        }
     }
 
     /// Writes down what the machine has settled by itself.
@@ -240,24 +269,29 @@ impl<'d, 'k> Drive<'d, 'k> {
         self.stages.push(Stage { tier, whom, at: self.now.since(START), event });
     }
 
+    /// Whoever the key's owner has named is well.
     fn outcome(&self, tier: Tier) -> Outcome {
+        let conditions = self.scene.conditions;
+        let of_node = |node: NodeCondition| node.outcome(self.subject.spec, self.subject.verb);
         match tier {
-            Tier::Primary => self.conditions.primary.outcome(self.subject.spec, self.subject.verb),
-            Tier::Replica | Tier::Regional => self.conditions.replica.outcome(self.subject.spec, self.subject.verb),
-            Tier::Origin => self.conditions.origin.outcome(),
+            Tier::Primary if self.doors.sent != Sent::Directly => of_node(NodeCondition::Up),
+            Tier::Primary => of_node(conditions.primary),
+            Tier::Replica => of_node(conditions.replica),
+            Tier::Regional => of_node(conditions.regional),
+            Tier::Origin => conditions.origin.outcome(),
             Tier::Local | Tier::Default => Outcome::Hit,
         }
     }
 
     fn whom(&self, ask: Ask) -> Option<Arc<str>> {
+        let (view, place) = (self.scene.views.of(ask.tier), self.subject.place);
+        let nth = usize::from(ask.grant.node);
         match ask.tier {
-            Tier::Primary => self.view.primary(self.place).map(|node| node.name().clone()),
-            Tier::Replica => {
-                let mut replicas = self.view.replicas_of(self.view.shard_of(self.place)?);
-                replicas.nth(usize::from(ask.grant.node)).map(|node| node.name().clone())
-            }
+            Tier::Primary => view.primary(place).map(|node| node.name().clone()),
+            Tier::Replica => view.replicas_of(view.shard_of(place)?).nth(nth).map(|node| node.name().clone()),
+            Tier::Regional => view.members_of(view.shard_of(place)?).nth(nth).map(|node| node.name().clone()),
             Tier::Origin => self.route.source.as_ref().map(|source| source.origin.name().clone()),
-            Tier::Regional | Tier::Local | Tier::Default => None,
+            Tier::Local | Tier::Default => None,
         }
     }
 }
@@ -271,58 +305,6 @@ fn comes_over_the_wire(outcome: Outcome) -> bool {
         Outcome::Hit | Outcome::Miss(_) | Outcome::Refused(_) | Outcome::Silent(_) => true,
         Outcome::Failed(failure) => matches!(failure, Failure::OriginError | Failure::OriginTimeout | Failure::Shed),
     }
-}
-
-/// Circuits as new, but for those that are said to be open.
-struct Doors {
-    primary: Circuit,
-    replica: Circuit,
-    origin: Option<Circuit>,
-    replicas: usize,
-}
-
-impl Doors {
-    fn new(world: &World, place: Place, route: &Route, conditions: &Conditions) -> Self {
-        let nodes = world.deployment().circuit();
-        let view = world.deployment().view();
-        Self {
-            primary: circuit(nodes.clone(), conditions.primary == NodeCondition::Open),
-            replica: circuit(nodes.clone(), conditions.replica == NodeCondition::Open),
-            origin: route
-                .source
-                .as_ref()
-                .map(|source| circuit(source.origin.health().settings(), conditions.origin == OriginCondition::Open)),
-            replicas: view.shard_of(place).map_or(0, |shard| view.replicas_of(shard).count()).max(1),
-        }
-    }
-}
-
-impl Admission for Doors {
-    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
-        let (node, circuit) = match tier {
-            Tier::Replica => ((usize::from(turn) % self.replicas) as u16, Some(&mut self.replica)),
-            Tier::Origin => (0, self.origin.as_mut()),
-            Tier::Primary | Tier::Regional | Tier::Local | Tier::Default => (0, Some(&mut self.primary)),
-        };
-        let nobody = Denial { reason: DenialReason::Open, retry_at: Time::NEVER };
-        let permit = circuit.ok_or(nobody)?.request_permit(now, 0)?;
-        Ok(Grant { node, permit, manner: Manner::Plain })
-    }
-
-    fn request_repeat(&mut self, _now: Time) -> bool {
-        true
-    }
-}
-
-/// A circuit that has seen nothing, or just enough to open.
-fn circuit(settings: CircuitSettings, open: bool) -> Circuit {
-    let failures = if open { settings.failures } else { 0 };
-    let mut circuit = Circuit::new(settings);
-    for _ in 0..failures {
-        circuit.handle_probe(ProbeResult::Failed, START);
-    }
-    debug_assert_eq!(circuit.state_name() == StateName::Open, open, "the failures in a row that trip");
-    circuit
 }
 
 fn unasked(plan: &Plan, driven: &Driven, asked: Option<Outcome>) -> Vec<(Tier, Unasked)> {
@@ -359,7 +341,12 @@ fn reply(route: &Route, subject: &Subject<'_>, driven: &Driven) -> Option<Vec<u8
 fn refusal_of(tier: Tier, driven: &Driven) -> Option<String> {
     let words = |stage: &Stage| match stage.event {
         Event::Asked { outcome: Outcome::Refused(refusal), .. } if stage.tier == tier => Some(words_of(refusal)),
-        Event::Asked { .. } | Event::Looked { .. } | Event::Paused(_) | Event::PassedOver(_) | Event::Served => None,
+        Event::Asked { .. }
+        | Event::Learned { .. }
+        | Event::Looked { .. }
+        | Event::Paused(_)
+        | Event::PassedOver(_)
+        | Event::Served => None,
     };
     driven.stages.iter().rev().find_map(words)
 }

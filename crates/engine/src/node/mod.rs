@@ -203,6 +203,15 @@ impl Node {
         }
     }
 
+    /// Connects, says who it is, hears that it is welcome, and goes: whether it can be spoken to at this moment, within its
+    /// timeout for connecting. Nothing is read or written.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn greet(&self) -> Result<(), Failure> {
+        handshake::connect(&self.options, Protocol::Resp2).await.map(drop)
+    }
+
     /// The key that the background probe writes and reads.
     pub fn probe_key(&self) -> Arc<String> {
         self.probe_key.load_full()

@@ -17,7 +17,7 @@ use super::maker::Maker;
 use super::seen::Seen;
 use super::stats::TopologyStats;
 use super::view::{Builder, View};
-use super::watch::{self, Blind};
+use super::watch::{self, Blind, NotSeen};
 use crate::node::{Leads, Node, NodeOptions, Reads};
 use crate::settings::{self, NodeAddress, Topology};
 use crate::shutdown::Shutdown;
@@ -230,8 +230,22 @@ impl Deployment {
 
     /// Begins to watch the nodes, and the topology, on the present runtime.
     pub(crate) fn start(self: &Arc<Self>) {
-        self.view().nodes().iter().for_each(Node::watch);
+        self.watch_nodes();
         watch::start(self);
+    }
+
+    /// Looks once at what its nodes, or its sentinels, say of it, without beginning to watch anything. Where all is in the
+    /// settings, nobody is asked.
+    ///
+    /// # Errors
+    /// Nothing could be believed, or not within `patience`.
+    pub async fn look_once(self: &Arc<Self>, patience: Duration) -> Result<(), NotSeen> {
+        watch::look_once(self, patience).await
+    }
+
+    /// Begins to watch nodes that nobody watches yet.
+    pub(super) fn watch_nodes(&self) {
+        self.view().nodes().iter().for_each(Node::watch);
     }
 
     /// What the settings say of it.
@@ -338,7 +352,6 @@ impl Deployment {
             Topology::Standalone | Topology::Sentinel => builder.whole(version, self.now()),
         };
         set_probe_keys(&view, &self.maker.template.probe_key);
-        view.nodes().iter().for_each(Node::watch);
         log_changes(&before, &view);
         self.stats.changes.increment();
         self.view.store(Arc::new(view));

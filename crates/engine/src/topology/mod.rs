@@ -24,3 +24,4 @@ pub(crate) use self::maker::Maker;
 pub use self::place::Place;
 pub use self::stats::TopologyStats;
 pub use self::view::{Shard, View, Views};
+pub use self::watch::NotSeen;

@@ -156,6 +156,11 @@ impl View {
         shard.replicas.iter().map(|index| self.node(*index))
     }
 
+    /// All nodes of `shard`, the primary first.
+    pub fn members_of<'v>(&'v self, shard: &'v Shard) -> impl Iterator<Item = &'v Arc<Node>> {
+        self.primary_of(shard).into_iter().chain(self.replicas_of(shard))
+    }
+
     /// The primary to which `place` belongs, whatever may be thought of it.
     pub fn primary(&self, place: Place) -> Option<&Arc<Node>> {
         self.primary_of(self.shard_of(place)?)
@@ -200,12 +205,18 @@ impl View {
     /// Leave to ask the owner of `place`.
     #[inline]
     pub(crate) fn request_primary(&self, place: Place, now: Time) -> Result<Grant, Barred> {
+        self.request(self.owner_of(place).map_err(barred)?, Manner::Plain, now)
+    }
+
+    /// The primary of `place`, if it is believed to be one.
+    #[inline]
+    pub(crate) fn owner_of(&self, place: Place) -> Result<u16, Failure> {
         match self.shard_of(place).and_then(|shard| shard.primary) {
-            Some((node, Standing::Sound)) => self.request(node, Manner::Plain, now),
-            Some((_, Standing::Minority)) => Err(barred(Failure::Minority)),
-            Some((_, Standing::Unproven)) => Err(barred(Failure::Unproven)),
-            Some((_, Standing::Failed)) => Err(barred(Failure::DeclaredDown)),
-            None => Err(barred(Failure::Unowned)),
+            Some((node, Standing::Sound)) => Ok(node),
+            Some((_, Standing::Minority)) => Err(Failure::Minority),
+            Some((_, Standing::Unproven)) => Err(Failure::Unproven),
+            Some((_, Standing::Failed)) => Err(Failure::DeclaredDown),
+            None => Err(Failure::Unowned),
         }
     }
 

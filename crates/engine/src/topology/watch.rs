@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use failsoft_core::Time;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::cluster::watching::Cluster;
 use super::deployment::{Deployment, Hint};
@@ -38,15 +38,21 @@ impl Source {
     fn of(deployment: &Arc<Deployment>) -> Option<Self> {
         match deployment.topology() {
             Topology::Standalone => None,
-            Topology::Sentinel => {
-                let mut sentinels = Sentinels::of(deployment)?;
+            Topology::Sentinel => Sentinels::of(deployment).map(Self::Sentinels),
+            Topology::Cluster => Some(Self::Cluster(Cluster::of(deployment))),
+        }
+    }
+
+    /// Begins to be told what happens, where somebody tells it.
+    fn listen(&mut self, deployment: &Arc<Deployment>) {
+        match self {
+            Self::Cluster(_) => {}
+            Self::Sentinels(sentinels) => {
                 let told = Arc::downgrade(deployment);
                 sentinels.listen(move || {
                     told.upgrade().and_then(|deployment| deployment.hint(Hint::Told));
                 });
-                Some(Self::Sentinels(sentinels))
             }
-            Topology::Cluster => Some(Self::Cluster(Cluster::of(deployment))),
         }
     }
 
@@ -77,10 +83,21 @@ pub(super) struct Blind {
     pub(super) still: Option<Seen>,
 }
 
+/// One look has not shown what a deployment is like.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("[{deployment}]: {why}")]
+pub struct NotSeen {
+    /// The name of its table in the settings.
+    pub deployment: &'static str,
+    /// Who has said what instead.
+    pub why: String,
+}
+
 /// Watches a deployment for as long as it is wanted.
 pub(super) async fn watch_forever(watched: Weak<Deployment>) {
     let Some((mut source, mut pace)) = watched.upgrade().and_then(|deployment| {
-        let source = Source::of(&deployment)?;
+        let mut source = Source::of(&deployment)?;
+        source.listen(&deployment);
         let pace = Pace::new(deployment.settings().refresh_interval(), source.hurry());
         Some((source, pace))
     }) else {
@@ -92,6 +109,7 @@ pub(super) async fn watch_forever(watched: Weak<Deployment>) {
         looks.handle_begun();
         let looked = source.look(&deployment).await;
         deployment.handle_look(looked);
+        deployment.watch_nodes();
         looks.handle_done();
         let (is_settled, now) = (deployment.is_settled(), deployment.now());
         drop(deployment);
@@ -105,6 +123,21 @@ pub(super) async fn watch_forever(watched: Weak<Deployment>) {
             () = shutdown.begun() => return,
         }
     }
+}
+
+/// Looks once, and watches nothing.
+///
+/// # Errors
+/// Nothing could be believed, or not within `patience`.
+pub(super) async fn look_once(deployment: &Arc<Deployment>, patience: Duration) -> Result<(), NotSeen> {
+    let Some(mut source) = Source::of(deployment) else { return Ok(()) };
+    let not_seen = |why| NotSeen { deployment: deployment.name(), why };
+    let Ok(looked) = timeout(patience, source.look(deployment)).await else {
+        return Err(not_seen(format!("nobody has said enough within {} s", patience.as_secs())));
+    };
+    let why = looked.as_ref().err().map(|blind| blind.why.clone());
+    deployment.handle_look(looked);
+    why.map_or(Ok(()), |why| Err(not_seen(why)))
 }
 
 /// How long to wait until the next look.

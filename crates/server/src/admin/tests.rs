@@ -148,6 +148,9 @@ async fn metrics_and_state_tell_of_the_same_sidecar() {
     assert_eq!(metrics.get("failsoft_reloads_total", &[("result", "refused")]), Some(1.0));
     let state: failsoft::telemetry::state::State =
         serde_json::from_str(&served.get("/api/v1/state").await.body).unwrap();
+    let [deployment] = &state.deployments[..] else { panic!("{:?}", state.deployments) };
+    assert_eq!((deployment.topology.as_str(), deployment.version, deployment.age_seconds), ("standalone", 1, 0.0));
+    assert_eq!((deployment.shards.len(), &deployment.shards[0].slots[..]), (1, &[][..]));
     assert_eq!((state.mode.as_str(), state.server.unwrap().accepted), ("auto", 3));
     assert_eq!(state.routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(), ["page", "(plain)"]);
 }

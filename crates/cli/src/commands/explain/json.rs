@@ -2,26 +2,59 @@
 
 use std::time::Duration;
 
-use failsoft::explain::{Event, Stage, Told, Unasked, Walk};
+use failsoft::explain::{Event, Sent, Stage, Told, Unasked, Walk};
 use failsoft::route::Way;
 use failsoft_core::role::Stance;
 use failsoft_core::stale::Acceptance;
 use serde_json::{Value, json};
 
-use super::{Explained, text};
+use super::{Explained, shard, text};
 
 /// The explanation.
 pub(super) fn of(explained: &Explained<'_>) -> Value {
     let explanation = explained.explanation;
     let (course, walks, whole) = course(&explanation.told);
+    let (view, located, looked) = (&explanation.view, explanation.located.as_ref(), explained.looked);
     json!({
         "command": text::name_of(explanation, explained.words),
         "class": explanation.class.map(|class| class.to_string()),
         "when": explained.when,
         "course": course,
+        "deployment": shard::asked_json(looked),
+        "located": located.map(shard::slot_json),
+        "shard": located.map(|located| shard::json(view, Some(located), looked)),
+        "parts": parts(explained),
         "whole": whole,
         "walks": walks.into_iter().map(|told| walk(explained, told)).collect::<Vec<_>>(),
     })
+}
+
+/// Slot by slot, or shard by shard.
+fn parts(explained: &Explained<'_>) -> Vec<Value> {
+    let (view, looked) = (&explained.explanation.view, explained.looked);
+    match &explained.explanation.told {
+        Told::Scattered { parts } => parts
+            .iter()
+            .map(|part| {
+                json!({
+                    "located": shard::slot_json(&part.located),
+                    "keys": part.keys.iter().map(|key| text::shown(key)).collect::<Vec<_>>(),
+                    "shard": shard::json(view, Some(&part.located), looked),
+                })
+            })
+            .collect(),
+        Told::Everywhere(_) => {
+            view.shards().iter().map(|told| json!({ "shard": shard::shard_json(view, told, looked) })).collect()
+        }
+        Told::Here
+        | Told::Dedicated
+        | Told::WrongArity
+        | Told::Unknown { .. }
+        | Told::AboutCluster
+        | Told::CrossSlot
+        | Told::Walked(_)
+        | Told::TakenApart { .. } => Vec::new(),
+    }
 }
 
 /// What it is called, the ways it goes, and the question that comes before them.
@@ -76,9 +109,10 @@ fn walk(explained: &Explained<'_>, walk: &Walk<'_>) -> Value {
 
 fn stage(stage: &Stage) -> Value {
     let mut told = match &stage.event {
-        Event::Asked { within, outcome } => {
-            json!({ "event": "asked", "within_ms": millis(*within), "outcome": outcome.word(), "reason": outcome.reason() })
+        Event::Asked { within, outcome, sent } => {
+            json!({ "event": "asked", "sent": by(*sent), "within_ms": millis(*within), "outcome": outcome.word(), "reason": outcome.reason() })
         }
+        Event::Learned { within } => json!({ "event": "map learned", "within_ms": millis(*within) }),
         Event::Looked { acceptance, outcome } => {
             let coherent = *acceptance == Acceptance::Coherent;
             let stale = match acceptance {
@@ -97,6 +131,14 @@ fn stage(stage: &Stage) -> Value {
     told["whom"] = stage.whom.as_deref().into();
     told["at_ms"] = millis(stage.at).into();
     told
+}
+
+fn by(sent: Sent) -> &'static str {
+    match sent {
+        Sent::Directly => "directly",
+        Sent::ByMoved => "moved",
+        Sent::ByAsk => "ask",
+    }
 }
 
 fn because(why: Unasked) -> &'static str {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use failsoft::explain::{Event, Explanation, Stage, Told, Unasked, Walk};
+use failsoft::explain::{Event, Explanation, Located, Sent, Stage, Told, Unasked, Walk};
 use failsoft::route::Way;
 use failsoft_core::plan::Intent;
 use failsoft_core::request::Ending;
@@ -11,7 +11,8 @@ use failsoft_core::role::Stance;
 use failsoft_core::stale::Acceptance;
 use failsoft_core::{Outcome, Tier};
 
-use super::Explained;
+use super::look::Asked;
+use super::{Explained, shard};
 
 /// The explanation, several lines.
 pub(super) fn of(explained: &Explained<'_>) -> String {
@@ -21,8 +22,38 @@ pub(super) fn of(explained: &Explained<'_>) -> String {
     if !explained.when.is_empty() {
         line(&mut text, "when", &explained.when.join(", "));
     }
+    match &explained.explanation.told {
+        Told::Here | Told::WrongArity | Told::AboutCluster | Told::CrossSlot | Told::Scattered { .. } => {}
+        Told::Everywhere(_) => all_shards(&mut text, explained),
+        Told::Dedicated | Told::Unknown { .. } | Told::Walked(_) | Told::TakenApart { .. } => {
+            whereabouts(&mut text, explained, explained.explanation.located.as_ref());
+        }
+    }
     tell(&mut text, explained, &explained.explanation.told);
     text
+}
+
+/// Nothing where one primary with its replicas is all that the settings name.
+fn whereabouts(text: &mut String, explained: &Explained<'_>, located: Option<&Located>) {
+    let (view, looked) = (&explained.explanation.view, explained.looked);
+    if let Some(located) = located {
+        line(text, "slot", &shard::slot(located));
+    }
+    if matches!(looked.asked, Asked::Needless) || (located.is_none() && view.is_sharded()) {
+        return;
+    }
+    for (index, told) in shard::lines(view, located, looked).iter().enumerate() {
+        line(text, if index == 0 { "shard" } else { "" }, told);
+    }
+}
+
+fn all_shards(text: &mut String, explained: &Explained<'_>) {
+    let view = &explained.explanation.view;
+    for told in view.shards() {
+        for (index, told) in shard::lines_of(view, told, explained.looked).iter().enumerate() {
+            line(text, if index == 0 { "shard" } else { "" }, told);
+        }
+    }
 }
 
 fn tell(text: &mut String, explained: &Explained<'_>, told: &Told<'_>) {
@@ -72,7 +103,8 @@ fn tell(text: &mut String, explained: &Explained<'_>, told: &Told<'_>) {
             for part in parts {
                 let keys: Vec<String> = part.keys.iter().map(|key| shown(key)).collect();
                 text.push('\n');
-                line(text, "slot", &format!("{}: {}", part.slot, keys.join(" ")));
+                line(text, "part", &keys.join(" "));
+                whereabouts(text, explained, Some(&part.located));
                 tell(text, explained, &part.told);
             }
         }
@@ -144,7 +176,10 @@ fn role(walk: &Walk<'_>) -> String {
 fn stage(stage: &Stage) -> String {
     let whom = stage.whom.as_ref().map_or_else(String::new, |whom| format!(" {whom}"));
     let told = match &stage.event {
-        Event::Asked { within, outcome } => format!("asked, at most {}: {outcome}", span(*within)),
+        Event::Asked { within, outcome, sent } => {
+            format!("{}, at most {}: {outcome}", asked(*sent), span(*within))
+        }
+        Event::Learned { within } => format!("who owns the slot is asked anew, at most {}", span(*within)),
         Event::Looked { acceptance, outcome } => format!("looked for {}: {outcome}", copy(*acceptance)),
         Event::Paused(pause) => format!("asked again after at most {}", span(*pause)),
         Event::PassedOver(outcome) => format!("passed over: {}", outcome.reason()),
@@ -152,6 +187,14 @@ fn stage(stage: &Stage) -> String {
     };
     let at = if stage.at.is_zero() { String::new() } else { format!(" (after {})", span(stage.at)) };
     format!("{}{whom}{at}: {told}", stage.tier)
+}
+
+fn asked(sent: Sent) -> &'static str {
+    match sent {
+        Sent::Directly => "asked",
+        Sent::ByMoved => "the owner that MOVED names is asked at once",
+        Sent::ByAsk => "the node that ASK names is asked at once, with ASKING before it in the same write",
+    }
 }
 
 fn copy(acceptance: Acceptance) -> String {
@@ -206,7 +249,12 @@ fn age(walk: &Walk<'_>) -> String {
         Event::Looked { acceptance: Acceptance::StaleUpTo(budget), outcome: Outcome::Hit } if !budget.is_zero() => {
             Some(budget)
         }
-        Event::Looked { .. } | Event::Asked { .. } | Event::Paused(_) | Event::PassedOver(_) | Event::Served => None,
+        Event::Looked { .. }
+        | Event::Asked { .. }
+        | Event::Learned { .. }
+        | Event::Paused(_)
+        | Event::PassedOver(_)
+        | Event::Served => None,
     });
     stale.map_or_else(|| "fresh".to_owned(), |budget| format!("stale up to {}", span(budget)))
 }

@@ -27,7 +27,9 @@ pub struct State {
     pub uptime_seconds: f64,
     /// The routes, first listed first; plain Redis last.
     pub routes: Vec<RouteState>,
-    /// The Redis nodes, the primary first.
+    /// What is believed of each deployment: first that which failsoft stands before.
+    pub deployments: Vec<DeploymentState>,
+    /// The Redis nodes, once for each tier that they serve in.
     pub nodes: Vec<NodeState>,
     /// The origins.
     pub origins: Vec<OriginState>,
@@ -124,6 +126,38 @@ pub struct CircuitState {
     pub transitions: u64,
     /// Times that it has opened.
     pub opened: u64,
+}
+
+/// What is believed of a deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentState {
+    /// The name of its table in settings: redis or regional.
+    pub name: String,
+    /// standalone, sentinel or cluster.
+    pub topology: String,
+    /// Which view of it this is: it rises with each that differs from the one before. 0 as long as nothing is known.
+    pub version: u64,
+    /// Time since all of it was last understood; what settings say does not age.
+    pub age_seconds: f64,
+    /// Slots that somebody owns. All 16,384 where keys are not divided.
+    pub slots_assigned: u64,
+    /// Slots whose owner is asked: it is sound, and its circuit closed.
+    pub slots_ok: u64,
+    /// The primaries with their replicas.
+    pub shards: Vec<ShardState>,
+}
+
+/// A primary with its replicas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardState {
+    /// The first and the last slot of each range that it owns; none where keys are not divided.
+    pub slots: Vec<(u16, u16)>,
+    /// The address of the primary; null where nobody knows it.
+    pub primary: Option<String>,
+    /// sound, unproven, minority or failed: only a sound primary is asked. Null without one.
+    pub standing: Option<String>,
+    /// The addresses of its replicas, in the order in which they are asked.
+    pub replicas: Vec<String>,
 }
 
 /// A Redis node.

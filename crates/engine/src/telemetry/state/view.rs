@@ -1,5 +1,6 @@
 //! Fills the tree in.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use failsoft_core::plan::{LocalPlace, Plan};
 use failsoft_core::{Tier, TierSet, Time};
 
 use super::{
-    CircuitState, Counts, LatencyState, LocalState, NodeState, OriginState, OutcomeState, PlanState, RouteState,
-    ServerState, State, TrackingState, WriteBackState,
+    CircuitState, Counts, DeploymentState, LatencyState, LocalState, NodeState, OriginState, OutcomeState, PlanState,
+    RouteState, ServerState, ShardState, State, TrackingState, WriteBackState,
 };
 use crate::engine::Engine;
 use crate::health::Health;
@@ -21,6 +22,7 @@ use crate::telemetry::histogram::Histogram;
 use crate::telemetry::route::{RouteStats, Status};
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
+use crate::topology::{Deployment, Shard, View};
 use crate::tracking::Tracking;
 use crate::write_back::WriteBack;
 
@@ -35,6 +37,7 @@ impl State {
             generation,
             uptime_seconds: engine.clock().now().since(Time::ZERO).as_secs_f64(),
             routes: world.routes().map(|(keys, route)| route_state(keys, route)).collect(),
+            deployments: world.deployments().map(|deployment| deployment_state(deployment)).collect(),
             nodes: world.views().nodes().map(|node| node_state(node)).collect(),
             origins: world.origins().iter().map(|origin| origin_state(origin, &settings)).collect(),
             local: local_state(world.local()),
@@ -82,6 +85,29 @@ fn outcome_states(tier: Tier, stats: &RouteStats) -> impl Iterator<Item = Outcom
         reason: reason.to_owned(),
         count,
     })
+}
+
+fn deployment_state(deployment: &Deployment) -> DeploymentState {
+    let view = deployment.view();
+    DeploymentState {
+        name: deployment.name().to_owned(),
+        topology: deployment.topology().to_string(),
+        version: view.version(),
+        age_seconds: deployment.age().as_secs_f64(),
+        slots_assigned: view.slots_assigned() as u64,
+        slots_ok: view.slots_ok() as u64,
+        shards: view.shards().iter().map(|shard| shard_state(&view, shard)).collect(),
+    }
+}
+
+fn shard_state(view: &View, shard: &Shard) -> ShardState {
+    let name = |node: &Arc<Node>| node.name().to_string();
+    ShardState {
+        slots: shard.slots().iter().map(|range| (range.start().number(), range.end().number())).collect(),
+        primary: view.primary_of(shard).map(name),
+        standing: shard.standing().map(|standing| standing.to_string()),
+        replicas: view.replicas_of(shard).map(name).collect(),
+    }
 }
 
 fn node_state(node: &Node) -> NodeState {

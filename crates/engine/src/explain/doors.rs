@@ -1,0 +1,133 @@
+//! Who may be asked in a walk: the view says who is there and may be believed, made-up circuits say who is shut.
+//!
+//! Circuits are as new, but for those that are said to be open: what those of a running sidecar have seen is its own. Where
+//! nothing is known of a deployment, every tier is taken to have somebody.
+
+use failsoft_core::circuit::{Circuit, CircuitSettings, ProbeResult, StateName};
+use failsoft_core::outcome::Failure;
+use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
+use failsoft_core::{Tier, Time};
+
+use super::condition::{NodeCondition, OriginCondition};
+use super::walk::{START, Scene, Sent};
+use crate::route::Route;
+use crate::topology::{Place, View};
+
+/// Who may be asked.
+pub(super) struct Doors {
+    primary: Circuit,
+    replica: Circuit,
+    regional: Circuit,
+    origin: Option<Circuit>,
+    owner: Result<(), Failure>,
+    replicas: usize,
+    regionals: usize,
+    /// How the owner of the key sends elsewhere, if it does; and whether somebody has been sent.
+    sends: Option<Sent>,
+    pub(super) sent: Sent,
+    has_map: bool,
+}
+
+impl Doors {
+    pub(super) fn new(scene: &Scene<'_, '_>, place: Place, route: &Route) -> Self {
+        let Scene { world, views, conditions } = scene;
+        let nodes = |condition| circuit(world.deployment().circuit().clone(), condition == NodeCondition::Open);
+        let origin = |origin: CircuitSettings| circuit(origin, conditions.origin == OriginCondition::Open);
+        Self {
+            primary: nodes(conditions.primary),
+            replica: nodes(conditions.replica),
+            regional: nodes(conditions.regional),
+            origin: route.source.as_ref().map(|source| origin(source.origin.health().settings())),
+            owner: if is_known(&views.redis) { views.redis.owner_of(place).map(drop) } else { Ok(()) },
+            replicas: count(&views.redis, |view| view.shard_of(place).map(|shard| view.replicas_of(shard).count())),
+            regionals: views
+                .regional
+                .as_ref()
+                .map_or(0, |view| count(view, |view| view.shard_of(place).map(|shard| view.members_of(shard).count()))),
+            sends: match conditions.primary {
+                NodeCondition::Moved => Some(Sent::ByMoved),
+                NodeCondition::Ask => Some(Sent::ByAsk),
+                NodeCondition::Up
+                | NodeCondition::Miss
+                | NodeCondition::Down
+                | NodeCondition::Silent
+                | NodeCondition::Open
+                | NodeCondition::Loading
+                | NodeCondition::Busy
+                | NodeCondition::ReadOnly
+                | NodeCondition::OutOfMemory
+                | NodeCondition::NoAuth
+                | NodeCondition::Error => None,
+            },
+            sent: Sent::Directly,
+            has_map: world.deployment().is_discovered(),
+        }
+    }
+
+    /// One of `many`, each of which is asked once.
+    fn one_of(many: usize, turn: u8, circuit: &mut Circuit, now: Time) -> Result<Grant, Barred> {
+        if usize::from(turn) >= many {
+            return Err(barred(Failure::CircuitOpen));
+        }
+        grant(u16::from(turn), Manner::Plain, circuit, now)
+    }
+}
+
+impl Admission for Doors {
+    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
+        match tier {
+            Tier::Primary => {
+                self.owner.map_err(barred)?;
+                grant(0, Manner::Plain, &mut self.primary, now)
+            }
+            Tier::Replica => Self::one_of(self.replicas, turn, &mut self.replica, now),
+            Tier::Regional => Self::one_of(self.regionals, turn, &mut self.regional, now),
+            Tier::Origin => {
+                let origin = self.origin.as_mut().ok_or(barred(Failure::CircuitOpen))?;
+                grant(0, Manner::Plain, origin, now)
+            }
+            Tier::Local | Tier::Default => Err(barred(Failure::CircuitOpen)),
+        }
+    }
+
+    fn request_redirected(&mut self, now: Time) -> Result<Grant, Astray> {
+        if !self.has_map {
+            return Err(Astray::Nowhere);
+        }
+        // Who has been demoted does not say who has taken its place.
+        self.sent = self.sends.ok_or(Astray::Unknown)?;
+        grant(0, self.sent.manner(), &mut self.primary, now).map_err(Astray::Barred)
+    }
+
+    fn request_repeat(&mut self, _now: Time) -> bool {
+        true
+    }
+}
+
+/// Whether anything is known of the deployment.
+fn is_known(view: &View) -> bool {
+    !view.shards().is_empty()
+}
+
+fn count(view: &View, of: impl FnOnce(&View) -> Option<usize>) -> usize {
+    if is_known(view) { of(view).unwrap_or(0) } else { 1 }
+}
+
+fn grant(node: u16, manner: Manner, circuit: &mut Circuit, now: Time) -> Result<Grant, Barred> {
+    Ok(Grant { node, permit: circuit.request_permit(now, 0)?, manner })
+}
+
+fn barred(because: Failure) -> Barred {
+    Barred { because, retry_at: Time::NEVER }
+}
+
+/// A circuit that has seen nothing, or just enough to open.
+fn circuit(settings: CircuitSettings, open: bool) -> Circuit {
+    let failures = if open { settings.failures } else { 0 };
+    let mut circuit = Circuit::new(settings);
+    for _ in 0..failures {
+        circuit.handle_probe(ProbeResult::Failed, START);
+    }
+    debug_assert_eq!(circuit.state_name() == StateName::Open, open, "the failures in a row that trip");
+    circuit
+}
