@@ -191,6 +191,71 @@ async fn a_shard_channel_is_heard_at_its_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shard_channels_of_several_shards_are_heard_on_one_connection() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "").await;
+    for (protocol, mark) in [("2", '*'), ("3", '>')] {
+        let (mut client, mut publisher) = (client(&sidecar).await, client(&sidecar).await);
+        client.ask(&["HELLO", protocol]).await;
+        let told = |kind: &str, channel: &str, rest: &str| {
+            format!("{mark}3\r\n${}\r\n{kind}\r\n${}\r\n{channel}\r\n{rest}\r\n", kind.len(), channel.len())
+        };
+        for (index, channel) in thirds().iter().enumerate() {
+            let number = format!(":{}", index + 1);
+            assert_eq!(client.ask(&["SSUBSCRIBE", channel]).await, told("ssubscribe", channel, &number));
+        }
+        assert_eq!(client.ask(&["SSUBSCRIBE", &thirds()[0]]).await, told("ssubscribe", &thirds()[0], ":3"));
+        for channel in &thirds() {
+            assert_eq!(publisher.ask(&["SPUBLISH", channel, "text"]).await, ":1\r\n");
+            assert_eq!(client.reply().await, told("smessage", channel, "$4\r\ntext"));
+        }
+        let pong = if protocol == "2" { "*2\r\n$4\r\npong\r\n$0\r\n\r\n" } else { "+PONG\r\n" };
+        assert_eq!(client.ask(&["PING"]).await, pong);
+        assert_eq!(client.ask(&["SUNSUBSCRIBE", &thirds()[1]]).await, told("sunsubscribe", &thirds()[1], ":2"));
+        assert_eq!(client.ask(&["SUNSUBSCRIBE", &thirds()[1]]).await, told("sunsubscribe", &thirds()[1], ":2"));
+        client.send(&["SUNSUBSCRIBE"]).await;
+        let mut left = [client.reply().await, client.reply().await].map(|reply| reply.contains(":0\r\n"));
+        left.sort_unstable();
+        assert_eq!(left, [false, true]);
+        assert_eq!(client.ask(&["PING"]).await, "+PONG\r\n");
+        assert_eq!(client.ask(&["GET", "k"]).await, if protocol == "2" { "$-1\r\n" } else { "_\r\n" });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_goes_with_its_slot_and_nothing_is_told() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "redis.refresh_interval = \"10m\"").await;
+    let (mut client, mut publisher) = (client(&sidecar).await, client(&sidecar).await);
+    let channel = slot::key_in(0..=100, "c");
+    client.ask(&["SSUBSCRIBE", &channel]).await;
+    cluster.reshard(0..=100, cluster.primary_of(16_383).await).await;
+    let target = cluster.primary_of(0).await;
+    eventually("the subscription to be at the new owner", PATIENCE, || async {
+        let count: (String, u64) =
+            redis::from_redis_value(target.command(&["PUBSUB", "SHARDNUMSUB", &channel]).await).unwrap();
+        count.1 == 1
+    })
+    .await;
+    assert_eq!(publisher.ask(&["SPUBLISH", &channel, "text"]).await, ":1\r\n");
+    let name = format!("${}\r\n{channel}\r\n", channel.len());
+    assert_eq!(client.reply().await, format!("*3\r\n$8\r\nsmessage\r\n{name}$4\r\ntext\r\n"));
+    assert_eq!(client.ask(&["SUNSUBSCRIBE", &channel]).await, format!("*3\r\n$12\r\nsunsubscribe\r\n{name}:0\r\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_listens_at_a_node_that_dies_is_closed_and_not_left_in_silence() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "").await;
+    let mut client = client(&sidecar).await;
+    let [one, other, _] = thirds();
+    client.ask(&["SSUBSCRIBE", &one]).await;
+    client.ask(&["SSUBSCRIBE", &other]).await;
+    cluster.primary_of(slot::of(&other)).await.kill().await;
+    client.0.read_until_closed(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failsoft_is_the_cluster_to_clients_that_know_clusters() {
     let cluster = Cluster::start().await;
     let sidecar = before(&cluster, "").await;

@@ -3,6 +3,7 @@
 //! What a command is has been found out by [`classify`]; here it is written down in a [`Matter`], put to whom it is
 //! for, and never looked up again.
 
+mod listening;
 mod opened;
 mod own;
 mod scatter;
@@ -32,6 +33,7 @@ use self::opened::Opened;
 pub(super) use self::whereabouts::{Queue, Whereabouts};
 use super::access::{Access as ClientAccess, Verdict};
 use super::doorstep::Doorstep;
+use super::ears::Ears;
 use super::greeting::{Greeting, Said};
 use super::replies::{Inbox, Replies, Slot, Touched};
 
@@ -53,6 +55,8 @@ pub(super) struct Dispatcher {
     doomed: Option<Vec<u8>>,
     /// The client believes itself in a transaction, rightly, of which it is not known yet where it will be.
     opened: Option<Opened>,
+    /// What the client hears of shard channels, once it has subscribed to one.
+    ears: Option<Ears>,
     /// Buffers for the frames of further requests.
     spare: Vec<Vec<u8>>,
     /// What is believed of a client that is known.
@@ -115,6 +119,7 @@ impl Dispatcher {
             refusal: None,
             doomed: None,
             opened: None,
+            ears: None,
             spare: Vec::new(),
             limits,
         }
@@ -141,6 +146,7 @@ impl Dispatcher {
         self.replies.set_context(context.clone());
         self.access.take_up(context.world.rules());
         self.greeting.take_up(&context);
+        self.ears.iter().for_each(|ears| ears.take_up(&context));
         self.context = context;
     }
 
@@ -164,6 +170,9 @@ impl Dispatcher {
             return Next::Settle;
         }
         match classify(&self.context.world, &self.context.views.redis, command) {
+            course @ Course::Dedicated { .. } if self.is_about_shard_channels(command) => {
+                return self.listen(command, course);
+            }
             course @ (Course::Here | Course::Dedicated { .. }) => return self.handle_connection(command, course),
             Course::Unjudged(Unjudged::Arity(_)) => {
                 self.change(command, RouteId::PLAIN, Way::Write, Place::Anywhere, Touched::Nothing, now);
@@ -201,7 +210,7 @@ impl Dispatcher {
     }
 
     fn handle_connection(&mut self, command: &Command<'_>, course: Course) -> Next {
-        if let Some(told) = self.impossible(command, course) {
+        if let Some(told) = self.impossible(command, course).or_else(|| self.refuse_protocol(command)) {
             self.say(told);
             return Next::Continue;
         }
@@ -236,7 +245,11 @@ impl Dispatcher {
             return Next::Settle;
         }
         let mut reply = Vec::new();
+        self.greeting.set_listening(self.listens());
         let said = self.greeting.answer(command, &mut self.access, &mut reply);
+        if command.arg(0).eq_ignore_ascii_case(b"RESET") {
+            self.ears = None;
+        }
         self.replies.push(Slot::Ready(reply));
         match said {
             Said::Answered => Next::Continue,

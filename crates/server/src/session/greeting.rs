@@ -21,6 +21,8 @@ pub(super) struct Greeting {
     name: Vec<u8>,
     database: u32,
     protocol: Protocol,
+    /// It is told messages, so that in RESP2 it takes every list for one.
+    is_listening: bool,
     /// A node whose place failsoft takes, if one is known.
     primary: Option<Arc<Node>>,
 }
@@ -39,7 +41,8 @@ pub(super) enum Said {
 impl Greeting {
     /// A client with this id.
     pub(super) fn new(id: u64, context: &Context) -> Self {
-        let mut greeting = Self { id, name: Vec::new(), database: 0, protocol: Protocol::Resp2, primary: None };
+        let mut greeting =
+            Self { id, name: Vec::new(), database: 0, protocol: Protocol::Resp2, is_listening: false, primary: None };
         greeting.take_up(context);
         greeting
     }
@@ -73,6 +76,11 @@ impl Greeting {
     /// It is answered in another protocol.
     pub(super) fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
+    }
+
+    /// Whether messages may come to it.
+    pub(super) fn set_listening(&mut self, is_listening: bool) {
+        self.is_listening = is_listening;
     }
 
     /// It begins anew.
@@ -111,6 +119,7 @@ impl Greeting {
     pub(super) fn answer(&mut self, command: &Command<'_>, access: &mut Access, out: &mut Vec<u8>) -> Said {
         let word = |index: usize| command.get(index).unwrap_or_default().to_ascii_uppercase();
         match word(0).as_slice() {
+            b"PING" if self.is_listening && self.protocol == Protocol::Resp2 => ping_as_message(command, out),
             b"PING" => ping(command, out),
             b"ECHO" => encode::bulk(out, command.arg(1)),
             b"QUIT" => {
@@ -307,6 +316,13 @@ fn ping(command: &Command<'_>, out: &mut Vec<u8>) {
         (Some(message), None) => encode::bulk(out, message),
         (Some(_), Some(_)) => encode::error(out, "ERR wrong number of arguments for 'ping' command"),
     }
+}
+
+/// As Redis answers a subscriber.
+fn ping_as_message(command: &Command<'_>, out: &mut Vec<u8>) {
+    encode::array_header(out, 2);
+    encode::bulk(out, b"pong");
+    encode::bulk(out, command.get(1).unwrap_or_default());
 }
 
 fn refuse(name: &[u8], out: &mut Vec<u8>) {

@@ -9,6 +9,7 @@ mod bell;
 pub(crate) mod dedicated;
 mod dispatch;
 mod doorstep;
+mod ears;
 mod face;
 mod greeting;
 pub(crate) mod patience;
@@ -216,6 +217,9 @@ impl Session {
         if backlog.is_overrun {
             return Err(Ended::OutputBuffer);
         }
+        if backlog.is_cut_off {
+            return Err(Ended::Upstream);
+        }
         if backlog.requests == 0
             && let Some(want) = self.want.take()
         {
@@ -231,7 +235,7 @@ impl Session {
         {
             return Err(ended);
         }
-        let is_free = backlog.requests == 0 && self.unwritten() == 0;
+        let is_free = backlog.requests == 0 && self.unwritten() == 0 && !self.dispatcher.listens();
         self.patience.note(if is_free { Engagement::Free } else { Engagement::UnderWay });
         let reads = self.takes_more() && self.has_room(backlog);
         self.wait(reads).await
@@ -244,7 +248,7 @@ impl Session {
 
     /// Whether another request may be taken up: there is always room for one.
     fn has_room(&self, backlog: Backlog) -> bool {
-        let Backlog { requests, bytes, expected, is_overrun } = backlog;
+        let Backlog { requests, bytes, expected, is_overrun, is_cut_off: _ } = backlog;
         let fits = requests == 0 || expected < self.shared.limits().max_output_buffer / 2;
         let waits = self.is_outdated || self.want.is_some() || self.settles && requests > 0;
         !is_overrun && !waits && requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits

@@ -63,6 +63,7 @@ struct Inner {
     /// answer a whole pipeline before the session gets to look.
     bound: usize,
     overrun: bool,
+    cut_off: bool,
     /// Something has come since the session last looked.
     news: bool,
     /// Of the present run of answers.
@@ -86,6 +87,8 @@ pub(crate) struct Backlog {
     pub(crate) expected: usize,
     /// More bytes have come than may wait, so that some are lost.
     pub(crate) is_overrun: bool,
+    /// A connection on which the client listened is lost.
+    pub(crate) is_cut_off: bool,
 }
 
 /// One request's place.
@@ -125,6 +128,7 @@ impl Replies {
             closed: false,
             bound,
             overrun: false,
+            cut_off: false,
             news: false,
             tally: Tally::default(),
             session: None,
@@ -217,6 +221,22 @@ impl Replies {
         inner.wake();
     }
 
+    /// Appends what comes without having been asked for, between two replies.
+    pub(crate) fn push_message(&self, message: &[u8]) {
+        let mut inner = self.inner.lock();
+        if !inner.closed && !inner.is_full(message.len()) {
+            inner.outgoing.extend_from_slice(message);
+        }
+        inner.wake();
+    }
+
+    /// A connection on which the client listened is lost, and with it what it may have been told.
+    pub(crate) fn cut_off(&self) {
+        let mut inner = self.inner.lock();
+        inner.cut_off = true;
+        inner.wake();
+    }
+
     /// Moves everything that may be written to `out`, which is empty; returns what else is outstanding.
     pub(crate) fn take_outgoing(&self, out: &mut Vec<u8>) -> Backlog {
         let mut inner = self.inner.lock();
@@ -272,7 +292,7 @@ impl Inner {
         let requests = self.slots.len();
         let bytes = self.outgoing.len() + self.held;
         let expected = bytes + requests.saturating_mul(self.typical);
-        Backlog { requests, bytes, expected, is_overrun: self.overrun }
+        Backlog { requests, bytes, expected, is_overrun: self.overrun, is_cut_off: self.cut_off }
     }
 
     /// Puts an answer in its place, and moves what has become first in line to the outgoing bytes.

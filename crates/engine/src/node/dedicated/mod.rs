@@ -12,6 +12,7 @@ mod pool;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use failsoft_core::circuit::{Denial, Evidence, ProbeResult};
@@ -289,6 +290,13 @@ impl Dedicated {
     pub async fn ready(&mut self, reads: Interest) -> Result<Ready, Silence> {
         let interest = if self.unsent() > 0 { reads | Interest::WRITABLE } else { reads };
         self.wire.ready(interest).await.map_err(|_| Silence::ConnectionLost)
+    }
+
+    /// Ready when something can be read, or written where something waits to be sent, or the connection is lost; keeps
+    /// the waker of the last who asked.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_writable = self.unsent() > 0 && self.wire.poll_writable(cx).is_ready();
+        if self.wire.poll_readable(cx).is_ready() || is_writable { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Reads what is there.

@@ -138,9 +138,14 @@ impl Desk {
             self.turn_away(told, out, now);
             return Taken::Yes;
         }
-        if let Some(told) = dispatcher.impossible(command, course) {
+        let is_about_shards = dispatcher.is_about_shard_channels(command);
+        let told = dispatcher.impossible(command, course).or_else(|| dispatcher.refuse_protocol(command));
+        if let Some(told) = told.or((is_about_shards && self.ledger.is_queueing()).then(Dispatcher::not_queued)) {
             self.turn_away(told.to_vec(), out, now);
             return Taken::Yes;
+        }
+        if is_about_shards {
+            return if self.ledger.len() > 0 { Taken::Held } else { Taken::Elsewhere };
         }
         let queue = if self.ledger.is_queueing() { Queue::Open } else { Queue::Closed };
         match dispatcher.whereabouts(course, self.pinned, queue, &self.line) {

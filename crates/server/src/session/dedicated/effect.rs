@@ -77,7 +77,7 @@ pub(super) enum Manner {
 
 /// What kind of channels a subscription is to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Channels {
+pub(in crate::session) enum Channels {
     Named,
     Patterns,
     Sharded,

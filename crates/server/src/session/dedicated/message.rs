@@ -9,7 +9,7 @@ use super::effect::Channels;
 
 /// What a frame is to a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(in crate::session) enum Frame {
     /// A message, or another push.
     Message,
     /// A subscription has begun or ended; so many channels are left, sharded ones counted apart.
@@ -19,7 +19,7 @@ pub(super) enum Frame {
 }
 
 /// What `frame` is to somebody who may be subscribed.
-pub(super) fn frame_of(frame: &[u8]) -> Frame {
+pub(in crate::session) fn frame_of(frame: &[u8]) -> Frame {
     let pushed = is_push(frame);
     if !pushed && frame.first() != Some(&b'*') {
         return Frame::Reply;

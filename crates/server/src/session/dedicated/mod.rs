@@ -15,7 +15,7 @@ mod desk;
 mod effect;
 pub(crate) mod identity;
 mod ledger;
-mod message;
+pub(super) mod message;
 mod state;
 
 use std::future::poll_fn;
@@ -87,7 +87,9 @@ impl<'s> Own<'s> {
                 Ok(onward) => onward,
                 Err(silence) => return Err(self.give_up(silence).await),
             };
-            self.session.write()?;
+            if self.session.write()?.is_cut_off {
+                return Err(Ended::Upstream);
+            }
             if matches!(onward, Onward::AsNew | Onward::Unopened) {
                 return Ok(());
             }

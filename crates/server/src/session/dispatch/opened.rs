@@ -86,6 +86,7 @@ impl Dispatcher {
             Course::Scatter { spec, .. } => self.spoil_opened(refusal_of(spec)),
             Course::AboutCluster(_) => self.spoil_opened(NOT_OF_ONE_SHARD),
             _ if self.is_spoiled() => self.say(QUEUED),
+            _ if self.is_about_shard_channels(command) => self.spoil_opened(Self::not_queued()),
             course if let Some(told) = self.impossible(command, course) => self.spoil_opened(told),
             Course::Here if self.names_own_user(command) => self.spoil_opened(NOT_NOW),
             Course::Read(Read { place: place @ Place::Slot(_), .. })

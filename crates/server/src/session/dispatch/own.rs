@@ -120,6 +120,7 @@ impl Dispatcher {
 
     /// The client has reset its connection.
     pub(in crate::session) fn reset(&mut self) {
+        self.ears = None;
         self.greeting.reset();
         self.access.log_out();
     }
