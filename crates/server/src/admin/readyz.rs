@@ -67,7 +67,8 @@ impl Readiness {
     fn of(world: &World, phase: Phase) -> Self {
         let needing = world.routes().filter(|(_, route)| needs_primary(route.role));
         let needing_primary: Vec<_> = needing.map(|(_, route)| route.name.to_string()).collect();
-        let is_missed = !needing_primary.is_empty() && !world.deployment().view().is_whole();
+        let view = world.deployment().view();
+        let is_missed = !needing_primary.is_empty() && !view.shards().iter().any(|shard| view.is_well(shard));
         let mut reasons = reasons(world);
         let status = match phase {
             Phase::Ending => {
