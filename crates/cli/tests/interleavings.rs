@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use failsoft_testkit::hostile::HostileClient;
 use failsoft_testkit::origin::{HttpOrigin, OriginMode};
+use failsoft_testkit::proxy::{FaultProxy, Mode};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
@@ -90,13 +91,22 @@ async fn a_scripts_error_word_is_its_own() {
 /// A copy taken from a replica that had not caught up outlived the primary's word that there is no such value.
 #[tokio::test]
 async fn what_a_lagging_replica_says_is_not_remembered() {
-    let (primary, lagging) = (Redis::start().await, Redis::start().await);
-    lagging.command(&["SET", "page:1", "deleted long ago"]).await;
+    let primary = Redis::start().await;
+    primary.command(&["SET", "page:1", "deleted long ago"]).await;
+    let link = FaultProxy::start(primary.addr()).await;
+    let lagging = Redis::builder().replica_of_addr(link.addr()).start().await;
+    eventually("the replica to have the value", PATIENCE, || async { lagging.get("page:1").await.is_some() }).await;
     let more = format!(
         "redis.replicas = [\"{}\"]\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n",
         lagging.url()
     );
     let sidecar = start(&primary.url(), &more).await;
+    eventually("the replica to be measured", PATIENCE, || async {
+        metric(&sidecar, "failsoft_node_replica_usable", &[]).await == 1.0
+    })
+    .await;
+    link.set_mode(Mode::Refuse).await;
+    primary.command(&["DEL", "page:1"]).await;
     primary.kill().await;
     assert_eq!(shown(get(&sidecar, "page:1").await), "$16\r\ndeleted long ago\r\n");
     lagging.kill().await;

@@ -15,6 +15,7 @@ pub mod pacer;
 pub mod pattern;
 pub mod plan;
 pub mod refusal;
+pub mod replication;
 pub mod request;
 pub mod retry;
 pub mod role;

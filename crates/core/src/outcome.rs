@@ -11,6 +11,7 @@ use std::fmt;
 pub use self::tls_fault::TlsFault;
 use crate::circuit::Evidence;
 use crate::refusal::{Health, Refusal};
+use crate::replication::Unfit;
 
 /// What came back from asking a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub enum Failure {
     DeclaredDown,
     /// A node is said to have been promoted and has not said so itself.
     Unproven,
+    /// No replica can answer for its primary, or none that is young enough.
+    Replica(Unfit),
 }
 
 /// How a request that was sent came to have no answer.
@@ -125,6 +128,7 @@ impl Failure {
             Self::Minority => "minority",
             Self::DeclaredDown => "declared_down",
             Self::Unproven => "unproven",
+            Self::Replica(unfit) => unfit.name(),
         }
     }
 
@@ -153,7 +157,8 @@ impl Failure {
             | Self::Unowned
             | Self::Minority
             | Self::DeclaredDown
-            | Self::Unproven => Evidence::Abandoned,
+            | Self::Unproven
+            | Self::Replica(_) => Evidence::Abandoned,
         }
     }
 }

@@ -131,6 +131,11 @@ impl Request {
         Tier::ALL.into_iter().filter_map(|tier| self.trail[tier.index()].map(|outcome| (tier, outcome)))
     }
 
+    /// What came back from `tier`, if it was asked or passed over.
+    pub fn outcome_of(&self, tier: Tier) -> Option<Outcome> {
+        self.trail[tier.index()]
+    }
+
     /// What is to be done next.
     pub fn poll_step(&mut self, plan: &Plan, admission: &mut impl Admission, now: Time) -> Step {
         loop {

@@ -104,6 +104,10 @@ pub(crate) fn assemble(
         .iter()
         .map(|route| Ok((route.pattern().clone(), self::route(settings, route, &origins, before)?)))
         .collect::<Result<Vec<_>, AssembleError>>()?;
+    deployment.set_max_lag(max_lag(&listed, Tier::Replica));
+    if let Some(regional) = &regional {
+        regional.set_max_lag(max_lag(&listed, Tier::Regional));
+    }
     let local = local(settings, before);
     Ok(World::new(Parts {
         tracking: tracking(&listed, &deployment, &local, ground, before),
@@ -253,9 +257,16 @@ fn route(
         default: written.default_value().cloned(),
         ttl: written.ttl(),
         fresh_for: written.ttl().min(settings.local().ttl()),
+        max_replica_lag: written.max_replica_lag(),
         negative_ttl: written.negative_ttl(),
         stats: stats(written.name(), before),
     })
+}
+
+/// The shortest age that a route allows which reads from `tier`.
+fn max_lag(listed: &[(pattern::KeyPattern, Route)], tier: Tier) -> Duration {
+    let reading = listed.iter().filter(|(_, route)| route.through.tiers.contains(tier));
+    reading.map(|(_, route)| route.max_replica_lag).min().unwrap_or(Duration::MAX)
 }
 
 fn reading_from(read_from: ReadFrom, plan: Plan) -> Plan {
@@ -296,6 +307,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         default: None,
         ttl: Duration::ZERO,
         fresh_for: Duration::ZERO,
+        max_replica_lag: Duration::ZERO,
         negative_ttl: Duration::ZERO,
         stats: stats(PLAIN, before),
     }

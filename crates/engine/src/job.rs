@@ -23,6 +23,7 @@ use crate::context::Context;
 use crate::node::{Author, Node};
 use crate::route::{Route, Way};
 use crate::stand_in::StandIn;
+use crate::telemetry::route::was_answered_at_once;
 use crate::telemetry::tally::Tally;
 use crate::tier::local::{Copy, Version};
 use crate::topology::{Hint, Place, Views};
@@ -35,7 +36,7 @@ mod doors;
 mod trail;
 
 use self::doors::Doors;
-use self::trail::Detour;
+use self::trail::Trail;
 
 /// What a request is about.
 #[derive(Clone, Debug)]
@@ -66,8 +67,7 @@ pub struct Job {
     begun: Time,
     asked: Option<Ask>,
     brought: Option<Brought>,
-    /// What is to be known once it has been sent elsewhere.
-    detour: Option<Box<Detour>>,
+    trail: Trail,
 }
 
 /// What is wanted next.
@@ -123,7 +123,7 @@ impl Job {
             begun: now,
             asked: None,
             brought: None,
-            detour: None,
+            trail: Trail::default(),
         }
     }
 
@@ -161,7 +161,7 @@ impl Job {
         let route = world.route(self.matter.route);
         let plan = route.plan(self.matter.way);
         loop {
-            let mut doors = Doors::of(context, route, &self.matter, &self.frame, self.detour.as_deref_mut());
+            let mut doors = Doors::of(context, route, &self.matter, &self.frame, &mut self.trail);
             match self.request.poll_step(plan, &mut doors, now) {
                 Step::Wait(until) => return Progress::Wait(until),
                 Step::Learn(by) => return Progress::Learn(by),
@@ -208,12 +208,11 @@ impl Job {
         let refusal = match refusal {
             Refusal::Moved | Refusal::Ask if may_follow && self.is_at_its_place() => {
                 let asked = self.asked.map(|ask| ask.grant.node);
-                let detour = self.detour.get_or_insert_default();
-                detour.handle_sent_elsewhere(asked, reply);
+                self.trail.begin_detour().handle_sent_elsewhere(asked, reply);
                 refusal
             }
             Refusal::ReadOnly | Refusal::TryAgain if may_follow && self.author() == Author::Node => {
-                if let Some(detour) = &mut self.detour {
+                if let Some(detour) = self.trail.detour_mut() {
                     detour.handle_refused();
                 }
                 refusal
@@ -235,13 +234,12 @@ impl Job {
 
     /// Goes on by these views.
     pub fn take_up(&mut self, views: Views) {
-        self.detour.get_or_insert_default().take_up(views);
+        self.trail.take_up(views);
     }
 
     /// The node that `ask` is for.
     pub fn node<'n>(&'n self, context: &'n Context, ask: Ask) -> &'n Arc<Node> {
-        let own = self.detour.as_ref().and_then(|detour| detour.views());
-        own.unwrap_or(&context.views).of(ask.tier).node(ask.grant.node)
+        self.trail.views().unwrap_or(&context.views).of(ask.tier).node(ask.grant.node)
     }
 
     /// Brings a node's reply to keep until the end, and goes on.
@@ -264,7 +262,7 @@ impl Job {
 
     /// Counts the request as ended, with others like it if it went as it should.
     pub fn finish_among(&self, tally: &mut Tally, world: &World, ending: Ending, now: Time) {
-        if ending == Ending::Value(Tier::Primary) {
+        if was_answered_at_once(&self.request, ending) {
             tally.add(world, self.matter.route, now.since(self.begun));
         } else {
             self.finish(world, ending, now);
@@ -343,8 +341,9 @@ impl Job {
 
     fn tell(&mut self, context: &Context, plan: &Plan, outcome: Outcome, now: Time) {
         let route = context.world.route(self.matter.route);
-        let mut doors = Doors::of(context, route, &self.matter, &self.frame, self.detour.as_deref_mut());
+        let mut doors = Doors::of(context, route, &self.matter, &self.frame, &mut self.trail);
         self.request.handle_outcome(plan, &mut doors, outcome, now, dice());
+        self.trail.handle_primary(self.request.outcome_of(Tier::Primary));
     }
 
     fn look(&mut self, world: &World, acceptance: Acceptance, now: Time) -> Outcome {

@@ -35,6 +35,8 @@ pub struct Route {
     pub ttl: Duration,
     /// For how long a local copy is fresh.
     pub fresh_for: Duration,
+    /// How old what a replica holds may be at most where it answers.
+    pub max_replica_lag: Duration,
     /// For how long "there is no such row" is remembered.
     pub negative_ttl: Duration,
     /// What has been counted.

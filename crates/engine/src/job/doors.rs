@@ -6,7 +6,7 @@ use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
 use failsoft_core::{Tier, Time};
 
 use super::Matter;
-use super::trail::Detour;
+use super::trail::Trail;
 use crate::context::Context;
 use crate::route::Route;
 use crate::settings::NodeAddress;
@@ -24,7 +24,7 @@ pub(super) struct Doors<'j> {
     place: Place,
     /// The key, where there is just one.
     key: &'j [u8],
-    detour: Option<&'j mut Detour>,
+    trail: &'j mut Trail,
 }
 
 impl<'j> Doors<'j> {
@@ -33,33 +33,40 @@ impl<'j> Doors<'j> {
         route: &'j Route,
         matter: &Matter,
         frame: &'j [u8],
-        detour: Option<&'j mut Detour>,
+        trail: &'j mut Trail,
     ) -> Self {
         let key = frame.get(matter.key.start as usize..matter.key.end as usize).unwrap_or_default();
-        Self { world: &context.world, views: &context.views, route, place: matter.place, key, detour }
+        Self { world: &context.world, views: &context.views, route, place: matter.place, key, trail }
     }
 
     fn views(&self) -> &Views {
-        self.detour.as_ref().and_then(|detour| detour.views()).unwrap_or(self.views)
+        self.trail.views().unwrap_or(self.views)
     }
 }
 
 impl Admission for Doors<'_> {
-    fn request_permit(&mut self, tier: Tier, turn: u8, now: Time) -> Result<Grant, Barred> {
-        let views = self.views();
+    fn request_permit(&mut self, tier: Tier, _turn: u8, now: Time) -> Result<Grant, Barred> {
+        let budget = self.route.max_replica_lag;
+        let Views { redis, regional } = self.views();
         match tier {
             Tier::Primary => {
-                let asked = views.redis.request_primary(self.place, now);
+                let asked = redis.request_primary(self.place, now);
                 if let Err(Barred { because: Failure::Unowned, .. }) = asked {
                     self.world.deployment().hint(Hint::Unowned);
                 }
                 asked
             }
-            Tier::Replica => views.redis.request_replica(self.place, turn, now),
-            Tier::Regional => match &views.regional {
-                Some(regional) => regional.request_any(self.place_in(regional)?, turn, now),
-                None => Err(NOBODY),
-            },
+            Tier::Replica => {
+                let view = redis.clone();
+                let (wish, asked) = self.trail.replicas(budget);
+                view.request_replica(self.place, wish, asked, now)
+            }
+            Tier::Regional => {
+                let view = regional.clone().ok_or(NOBODY)?;
+                let place = self.place_in(&view)?;
+                let (wish, asked) = self.trail.regional(budget);
+                view.request_any(place, wish, asked, now)
+            }
             Tier::Origin => match &self.route.source {
                 Some(source) => {
                     let permit = source.origin.health().request_permit(now)?;
@@ -97,7 +104,7 @@ impl Doors<'_> {
 
     fn follow(&mut self, now: Time) -> Result<Grant, Astray> {
         let (deployment, views) = (self.world.deployment(), self.views());
-        let Some((redirect, asked)) = self.detour.as_ref().and_then(|detour| detour.redirect()) else {
+        let Some((redirect, asked)) = self.trail.detour().and_then(|detour| detour.redirect()) else {
             // A demoted primary does not say who has taken its place.
             return Err(Astray::Unknown);
         };
@@ -114,7 +121,7 @@ impl Doors<'_> {
         let target = redirect.target(&endpoint_of(&view.node(asked).options().address)).ok_or(Astray::Unknown)?;
         let address = deployment.reach(&target).map_err(|_| Astray::Refused)?;
         let node = view.primary_at(&address).ok_or(Astray::Unknown)?;
-        if self.detour.as_ref().is_some_and(|detour| detour.has_been_at(node)) {
+        if self.trail.detour().is_some_and(|detour| detour.has_been_at(node)) {
             return Err(Astray::Unknown);
         }
         view.request(node, manner, now).map_err(Astray::Barred)

@@ -1,10 +1,24 @@
-//! What a request has to know once it has been sent elsewhere: where it has been, what it was last told, and the views
-//! that it goes by if they were learned for its sake.
+//! Where a request has been: whom of a shard's nodes it has asked, whether the primary was there, and, once it has been
+//! sent elsewhere, what it was last told and the views that it goes by if they were learned for its sake.
 
+use std::time::Duration;
+
+use failsoft_core::Outcome;
+use failsoft_core::circuit::Evidence;
 use failsoft_core::cluster::Redirect;
+use failsoft_core::replication::Presence;
 use failsoft_resp::reply::{self, Head};
 
-use crate::topology::Views;
+use crate::topology::{Asked, Views, Wish};
+
+/// Where a request has been.
+#[derive(Default)]
+pub(super) struct Trail {
+    detour: Option<Box<Detour>>,
+    replicas: Asked,
+    regional: Asked,
+    is_primary_lost: bool,
+}
 
 /// A request's way beside the one that the map had for it.
 #[derive(Default)]
@@ -13,6 +27,50 @@ pub(super) struct Detour {
     been: Vec<u16>,
     told: Option<Redirect>,
     views: Option<Views>,
+}
+
+impl Trail {
+    /// What the primary has said so far: the request may be the first to hear that it is not there.
+    pub(super) fn handle_primary(&mut self, outcome: Option<Outcome>) {
+        self.is_primary_lost = outcome.is_some_and(|outcome| outcome.evidence() == Evidence::Failure);
+    }
+
+    /// What it wants of its shard's replicas, and whom of them it has asked.
+    pub(super) fn replicas(&mut self, budget: Duration) -> (Wish, &mut Asked) {
+        let presence = if self.is_primary_lost { Presence::Lost } else { Presence::Well };
+        (Wish { budget, presence }, &mut self.replicas)
+    }
+
+    /// What it wants of the second deployment, and whom of it it has asked.
+    pub(super) fn regional(&mut self, budget: Duration) -> (Wish, &mut Asked) {
+        (Wish { budget, presence: Presence::Well }, &mut self.regional)
+    }
+
+    /// Its way beside the map's, if it has been sent elsewhere.
+    pub(super) fn detour(&self) -> Option<&Detour> {
+        self.detour.as_deref()
+    }
+
+    /// The same, to be told.
+    pub(super) fn detour_mut(&mut self) -> Option<&mut Detour> {
+        self.detour.as_deref_mut()
+    }
+
+    /// It has been sent elsewhere.
+    pub(super) fn begin_detour(&mut self) -> &mut Detour {
+        self.detour.get_or_insert_default()
+    }
+
+    /// The views that were learned for its sake.
+    pub(super) fn views(&self) -> Option<&Views> {
+        self.detour()?.views()
+    }
+
+    /// Goes on by these views: nobody in them has been asked.
+    pub(super) fn take_up(&mut self, views: Views) {
+        let detour = Detour { views: Some(views), ..Detour::default() };
+        *self = Self { detour: Some(Box::new(detour)), ..Self::default() };
+    }
 }
 
 impl Detour {
@@ -43,10 +101,5 @@ impl Detour {
     /// The views that were learned for the request's sake.
     pub(super) fn views(&self) -> Option<&Views> {
         self.views.as_ref()
-    }
-
-    /// Goes on by these views: nobody in them has been asked.
-    pub(super) fn take_up(&mut self, views: Views) {
-        *self = Self { views: Some(views), ..Self::default() };
     }
 }

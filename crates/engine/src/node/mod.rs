@@ -12,6 +12,7 @@ pub mod handshake;
 mod link;
 mod pending;
 pub mod probe;
+mod replication;
 mod run;
 mod stats;
 mod version;
@@ -32,6 +33,7 @@ pub use self::dedicated::{Dedicated, Leave, Speaker, Undedicated};
 pub use self::dial::Leads;
 pub use self::handshake::Credentials;
 pub use self::link::Link;
+pub use self::replication::{Known, Replication};
 pub use self::stats::NodeStats;
 pub use self::version::UNKNOWN as UNKNOWN_VERSION;
 use crate::clock::Clock;
@@ -97,6 +99,7 @@ pub struct Node {
     clock: Clock,
     health: Arc<Health>,
     stats: Arc<NodeStats>,
+    replication: Arc<Replication>,
     /// The connections of all workers, for each protocol: what a node says depends on the protocol it was greeted in.
     links: [Box<[Arc<Link>]>; 2],
     dedicated: dedicated::Pool,
@@ -133,6 +136,7 @@ impl Node {
             clock,
             health,
             stats,
+            replication: Arc::default(),
             links,
             dedicated,
             version,
@@ -170,6 +174,11 @@ impl Node {
     /// What has been counted about it.
     pub fn stats(&self) -> &Arc<NodeStats> {
         &self.stats
+    }
+
+    /// What it has said of its replication.
+    pub fn replication(&self) -> &Arc<Replication> {
+        &self.replication
     }
 
     /// Leave to ask it.

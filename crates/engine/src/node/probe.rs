@@ -1,7 +1,8 @@
 //! The background probe: is the node's data path well, not merely its event loop?
 //!
 //! A PING can be answered over a data path that is not (a full disk, a loading data set, a replica cut off from its
-//! primary), so the probe also reads a key and, on a primary, writes it. It runs on a connection of its own, so that it
+//! primary), so the probe also reads a key and, on a primary, writes it. It also asks how the node's replication stands,
+//! which says nothing about its health and decides whether it is read from as a replica. It runs on a connection of its own, so that it
 //! sees what a newcomer would see, and it is the only thing that spends time on a node whose circuit is open.
 
 use std::sync::Weak;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use failsoft_core::circuit::{Evidence, ProbeResult, StateName};
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::refusal::{Health as Condition, Refusal};
-use failsoft_core::{Outcome, Tier};
+use failsoft_core::replication::{LONGEST_REPORT, Report};
+use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
@@ -28,7 +30,7 @@ const OPEN_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the key of the probe lives after the last probe, in milliseconds.
 const KEY_TTL_MS: &[u8] = b"60000";
 /// Bytes that a probe may be answered with.
-const REPLY_BOUND: usize = 64 << 10;
+const REPLY_BOUND: usize = LONGEST_REPORT + (64 << 10);
 
 /// Probes a node until it is closed or forgotten.
 pub async fn probe_forever(watched: Weak<Node>) {
@@ -38,10 +40,12 @@ pub async fn probe_forever(watched: Weak<Node>) {
         let verdict = probe(&node, &mut wire).await;
         node.stats().probes.increment(verdict.name());
         tell(node.health(), verdict);
-        let (health, interval) = (node.health().clone(), node.options().probe_interval);
+        let (health, replication) = (node.health().clone(), node.replication().clone());
+        let interval = replication.interval(node.options().probe_interval);
         drop(node);
         tokio::select! {
             () = rest(&health, interval) => {}
+            () = replication.asked_soon() => {}
             () = shutdown.begun() => return,
         }
     }
@@ -143,17 +147,42 @@ async fn exchange(node: &Node, mut wire: Wire) -> Result<(Wire, Verdict), Silenc
     let mut request = Vec::new();
     encode::command(&mut request, [&b"PING"[..]]);
     encode::command(&mut request, [&b"GET"[..], key]);
+    // Before the write, so that a replica that has nothing else to take in has caught up with the answer.
+    encode::command(&mut request, [&b"INFO"[..], b"replication"]);
     let writes = node.tier() == Tier::Primary;
     if writes {
         encode::command(&mut request, [&b"SET"[..], key, b"probe", b"PX", KEY_TTL_MS]);
     }
+    let asked = node.health().now();
     wire.write_all(&request).await.map_err(|_| Silence::ConnectionLost)?;
-    let refusals = read_refusals(&mut wire, if writes { 3 } else { 2 }).await?;
+    let mut replies = read_replies(&mut wire, if writes { 4 } else { 3 }).await?;
+    note_replication(node, asked, &replies.remove(2));
+    let refusals: Vec<_> = replies.iter().map(|reply| refusal(reply)).collect();
     if writes && !is_elsewhere(refusals[2]) {
         note_writable(node, refusals[2]);
     }
     let sick = refusals.into_iter().flatten().find(|refusal| refusal.health() != Condition::Well);
     Ok((wire, sick.map_or(Verdict::Well, Verdict::Refused)))
+}
+
+/// A user who may not ask is no sign of a sick node.
+fn note_replication(node: &Node, asked: Time, reply: &[u8]) {
+    match reply::head(reply) {
+        Some(Head::Error(text)) => node.replication().handle_refused(node.name(), Refusal::from_error(text)),
+        Some(Head::Bulk(text)) => {
+            if let Some(report) = Report::parse(text) {
+                node.replication().handle_report(asked, report);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn refusal(reply: &[u8]) -> Option<Refusal> {
+    match reply::head(reply) {
+        Some(Head::Error(text)) => Some(Refusal::from_error(text)),
+        _ => None,
+    }
 }
 
 /// The key lies in a slot that is not the node's: nothing has been learned about writing.
@@ -172,19 +201,16 @@ fn note_writable(node: &Node, refusal: Option<Refusal>) {
     }
 }
 
-/// Reads `count` replies; for each, the refusal it was, if it was one.
-async fn read_refusals(wire: &mut Wire, count: usize) -> Result<Vec<Option<Refusal>>, Silence> {
-    let mut refusals = Vec::with_capacity(count);
+/// Reads `count` replies.
+async fn read_replies(wire: &mut Wire, count: usize) -> Result<Vec<Vec<u8>>, Silence> {
+    let mut replies = Vec::with_capacity(count);
     let mut buffer = Vec::new();
     let mut start = 0;
     let mut scanner = ReplyScanner::new(Limits::default());
-    while refusals.len() < count {
+    while replies.len() < count {
         match scanner.scan(&buffer[start..]).map_err(|_| Silence::ProtocolViolation)? {
             Some(len) => {
-                refusals.push(match reply::head(&buffer[start..start + len]) {
-                    Some(Head::Error(text)) => Some(Refusal::from_error(text)),
-                    _ => None,
-                });
+                replies.push(buffer[start..start + len].to_vec());
                 start += len;
             }
             None if buffer.len() > REPLY_BOUND => return Err(Silence::ProtocolViolation),
@@ -196,5 +222,5 @@ async fn read_refusals(wire: &mut Wire, count: usize) -> Result<Vec<Option<Refus
             }
         }
     }
-    Ok(refusals)
+    Ok(replies)
 }

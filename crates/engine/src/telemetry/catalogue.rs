@@ -80,7 +80,7 @@ catalogue! {
         SlotsOk: Gauge "redis_cluster_slots_ok" "slots" []
             "Hash slots whose owner is asked freely: it is believed to be the owner, and its circuit is closed.";
         RoutingAttempts: Counter "redis_fallback_routing_attempts_total" "requests" ["status"]
-            "Requests by how they were routed: primary_hit (the primary answered, be it 'absent', or a coherent local copy in its stead), primary_failover (a replica), secondary_fallback (local memory, the origin or the default), error (nobody).";
+            "Requests by how they were routed: primary_hit (the primary answered, be it 'absent', or who is asked before it: a coherent local copy, a replica with read_from replica), primary_failover (a replica), secondary_fallback (local memory, the origin or the default), error (nobody).";
         RoutingLatency: Histogram "redis_fallback_routing_latency_seconds" "seconds" []
             "Time from a request to its answer, whichever tier gave it.";
     }
@@ -141,6 +141,10 @@ catalogue! {
             "Background probes by result: well, or what was wrong.";
         NodeWritable: Gauge "failsoft_node_writable" "1 or 0" ["node", "tier"]
             "Whether the node took the last background probe's write. Only primaries are tried; absent before the first probe.";
+        NodeReplicaUsable: Gauge "failsoft_node_replica_usable" "1 or 0" ["node", "tier"]
+            "Whether the replica may answer on every route that reads from replicas: its circuit is closed, it was heard of lately, hears its primary, is not being sent everything anew, and is within the shortest max_replica_lag.";
+        NodeReplicationLag: Gauge "failsoft_node_replication_lag_seconds" "seconds" ["node", "tier"]
+            "How old what the replica holds is at most; it grows while the primary cannot be asked. Absent while that cannot be measured.";
         NodePending: Gauge "failsoft_node_pending" "requests" ["node", "tier"]
             "Requests in flight to the node, over all connections.";
         NodeMaxPending: Gauge "failsoft_node_max_pending_per_connection" "requests" ["node", "tier"]

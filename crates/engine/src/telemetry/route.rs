@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use failsoft_core::outcome::{Failure, MissCause};
+use failsoft_core::replication::Unfit;
 use failsoft_core::request::{Ending, Request};
 use failsoft_core::{Outcome, Tier};
 
@@ -15,7 +16,8 @@ use crate::apology::Code;
 /// How a request was routed in the end: the values of the label `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// The primary answered, be it that it has no such value, or a coherent copy did in its stead.
+    /// The primary answered, be it that it has no such value; or who is asked before it did: a coherent copy, or a replica
+    /// that the route reads from first.
     PrimaryHit,
     /// A replica answered instead.
     PrimaryFailover,
@@ -42,13 +44,14 @@ impl Status {
     /// The status of `request`, which ended so.
     ///
     /// Loading what the primary said it does not have is a cache doing its work, not a fallback from the primary. Nor is a
-    /// copy that answers in front of it, being what the primary would have said.
+    /// copy that answers in front of it, being what the primary would have said, or a replica that is asked first.
     pub fn of(request: &Request, ending: Ending) -> Self {
         let primary_answered = || request.trail().any(|(tier, outcome)| is_answer(tier, outcome));
         match ending {
             Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => match tier {
                 Tier::Primary => Self::PrimaryHit,
                 Tier::Local if request.was_answered_in_front() => Self::PrimaryHit,
+                Tier::Replica if request.outcome_of(Tier::Primary).is_none() => Self::PrimaryHit,
                 Tier::Replica | Tier::Regional => Self::PrimaryFailover,
                 Tier::Origin if primary_answered() => Self::PrimaryHit,
                 Tier::Local | Tier::Origin | Tier::Default => Self::SecondaryFallback,
@@ -62,13 +65,25 @@ fn is_answer(tier: Tier, outcome: Outcome) -> bool {
     tier == Tier::Primary && matches!(outcome, Outcome::Hit | Outcome::Miss(_))
 }
 
+/// Whether the primary has brought the value and nobody was passed over before it.
+pub fn was_answered_at_once(request: &Request, ending: Ending) -> bool {
+    ending == Ending::Value(Tier::Primary) && request.outcome_of(Tier::Replica).is_none()
+}
+
 /// Outcomes that every request may have for minutes on end, and that must therefore not take a lock.
-const FREQUENT: [Outcome; 5] = [
+const FREQUENT: [Outcome; 12] = [
     Outcome::Miss(MissCause::Absent),
     Outcome::Miss(MissCause::NoSuchRow),
     Outcome::Miss(MissCause::TooOld),
     Outcome::Failed(Failure::CircuitOpen),
     Outcome::Failed(Failure::Shed),
+    Outcome::Failed(Failure::Replica(Unfit::Absent)),
+    Outcome::Failed(Failure::Replica(Unfit::Unheard)),
+    Outcome::Failed(Failure::Replica(Unfit::NotReplica)),
+    Outcome::Failed(Failure::Replica(Unfit::CutOff)),
+    Outcome::Failed(Failure::Replica(Unfit::Syncing)),
+    Outcome::Failed(Failure::Replica(Unfit::Unmeasured)),
+    Outcome::Failed(Failure::Replica(Unfit::Lagging)),
 ];
 const CODES: [Code; 3] = [Code::Unavailable, Code::Overloaded, Code::OutcomeUnknown];
 
@@ -95,7 +110,7 @@ impl RouteStats {
         match ending {
             Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => {
                 self.answers[tier.index()].increment();
-                if ending == Ending::Value(tier) && (tier == Tier::Primary || request.was_answered_in_front()) {
+                if was_answered_at_once(request, ending) || request.was_answered_in_front() {
                     return;
                 }
             }

@@ -1,12 +1,13 @@
 //! One Redis deployment: what is believed of it, and how that is kept true.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use failsoft_core::circuit::CircuitSettings;
 use failsoft_core::cluster::{Endpoint, Slot, Standing, ranges};
+use failsoft_core::time::nanos;
 use failsoft_core::{Tier, Time};
 use parking_lot::Mutex;
 use tokio::sync::watch::Sender;
@@ -99,6 +100,8 @@ pub struct Deployment {
     /// What was last seen, and whether that was all as it should be.
     last: Mutex<Last>,
     stats: TopologyStats,
+    /// The shortest `max_replica_lag` of the routes that may read from nodes other than primaries, in nanoseconds.
+    max_lag: AtomicU64,
     /// Told of every new view: the engine's generation, which clients listen to.
     news: Arc<Sender<u64>>,
     shutdown: Shutdown,
@@ -136,6 +139,7 @@ impl Deployment {
             addresses: Addresses::of(redis),
             last: Mutex::default(),
             stats: TopologyStats::default(),
+            max_lag: AtomicU64::new(nanos(Duration::MAX)),
             news,
             shutdown: Shutdown::default(),
         }
@@ -228,6 +232,20 @@ impl Deployment {
         self.looks.done(look, patience).await;
     }
 
+    /// Replicas are read from by routes of which the strictest allows this age.
+    pub(crate) fn set_max_lag(&self, max_lag: Duration) {
+        self.max_lag.store(nanos(max_lag), Ordering::Relaxed);
+        self.view().nodes().iter().for_each(|node| node.replication().set_budget(max_lag));
+    }
+
+    /// How old a replica may be at most that may answer on every route that reads from replicas.
+    pub fn max_lag(&self) -> Duration {
+        match self.max_lag.load(Ordering::Relaxed) {
+            u64::MAX => Duration::MAX,
+            lag => Duration::from_nanos(lag),
+        }
+    }
+
     /// Begins to watch the nodes, and the topology, on the present runtime.
     pub(crate) fn start(self: &Arc<Self>) {
         self.watch_nodes();
@@ -265,7 +283,7 @@ impl Deployment {
         &self.shutdown
     }
 
-    pub(super) fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         self.maker.clock.now()
     }
 
@@ -352,6 +370,9 @@ impl Deployment {
             Topology::Standalone | Topology::Sentinel => builder.whole(version, self.now()),
         };
         set_probe_keys(&view, &self.maker.template.probe_key);
+        let replications = || view.nodes().iter().map(|node| node.replication());
+        replications().for_each(|replication| replication.set_budget(self.max_lag()));
+        replications().for_each(|replication| replication.ask_soon());
         log_changes(&before, &view);
         self.stats.changes.increment();
         self.view.store(Arc::new(view));

@@ -5,6 +5,7 @@
 //! request asks a node about the topology itself.
 
 pub mod address;
+mod choice;
 pub mod cluster;
 mod deployment;
 mod looks;
@@ -17,6 +18,8 @@ mod stats;
 mod view;
 mod watch;
 
+pub use self::choice::Measured;
+pub(crate) use self::choice::{Asked, Wish};
 pub(crate) use self::deployment::Rank;
 pub use self::deployment::{Deployment, Hint};
 pub use self::looks::Look;

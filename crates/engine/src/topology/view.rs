@@ -215,31 +215,6 @@ impl View {
         }
     }
 
-    /// Leave to ask the `turn`-th of the replicas of `place`, or one after it: no replica is asked twice.
-    pub(crate) fn request_replica(&self, place: Place, turn: u8, now: Time) -> Result<Grant, Barred> {
-        let replicas = self.shard_of(place).map_or(&[][..], |shard| &shard.replicas);
-        self.request_one_of(replicas.iter().copied(), turn, now)
-    }
-
-    /// Leave to ask the `turn`-th of all nodes of `place`, or one after it.
-    pub(crate) fn request_any(&self, place: Place, turn: u8, now: Time) -> Result<Grant, Barred> {
-        let shard = self.shard_of(place);
-        let primary = shard.and_then(|shard| shard.primary).map(|(index, _)| index);
-        let replicas = shard.map_or(&[][..], |shard| &shard.replicas);
-        self.request_one_of(primary.into_iter().chain(replicas.iter().copied()), turn, now)
-    }
-
-    fn request_one_of(&self, nodes: impl Iterator<Item = u16>, turn: u8, now: Time) -> Result<Grant, Barred> {
-        let mut denied = barred(Failure::CircuitOpen);
-        for node in nodes.skip(usize::from(turn)) {
-            match self.request(node, Manner::Plain, now) {
-                Ok(grant) => return Ok(grant),
-                Err(barred) => denied = barred,
-            }
-        }
-        Err(denied)
-    }
-
     /// Leave to ask one of the nodes.
     #[inline]
     pub(crate) fn request(&self, node: u16, manner: Manner, now: Time) -> Result<Grant, Barred> {
@@ -248,7 +223,7 @@ impl View {
     }
 }
 
-fn barred(because: Failure) -> Barred {
+pub(super) fn barred(because: Failure) -> Barred {
     Barred { because, retry_at: Time::NEVER }
 }
 
@@ -256,6 +231,11 @@ impl Shard {
     /// What is thought of its primary, if one is known.
     pub fn standing(&self) -> Option<Standing> {
         self.primary.map(|(_, standing)| standing)
+    }
+
+    /// Its replicas, as indexes of nodes.
+    pub(super) fn replicas(&self) -> &[u16] {
+        &self.replicas
     }
 
     /// The slots that it owns; none where there is only one shard.

@@ -65,7 +65,8 @@ pub(crate) struct WrittenRoute {
     /// "replica".
     #[serde(default)]
     pub(crate) read_from: ReadFrom,
-    /// How far behind its primary a replica may be that answers a read; 30s when left out.
+    /// How old what a replica holds may be at most for it to answer a read. While the primary is gone the age grows from
+    /// when it was last heard, so this is also how long replicas answer for it. 30s when left out.
     #[serde(default)]
     #[schemars(extend("x-min" = "1s", "x-max" = "1day"))]
     pub(crate) max_replica_lag: Option<WrittenDuration>,

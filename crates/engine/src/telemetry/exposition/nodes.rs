@@ -6,6 +6,7 @@ use super::page::Page;
 use super::{CircuitMetrics, tell_circuit};
 use crate::node::Node;
 use crate::telemetry::catalogue::Metric;
+use crate::topology::Measured;
 use crate::world::World;
 
 const CIRCUIT: CircuitMetrics = CircuitMetrics {
@@ -16,6 +17,23 @@ const CIRCUIT: CircuitMetrics = CircuitMetrics {
 
 pub(super) fn tell(page: &mut Page, world: &World) {
     world.views().nodes().for_each(|node| tell_one(page, node));
+    for deployment in world.deployments() {
+        let view = deployment.view();
+        let measured = view.measured(deployment.max_lag(), deployment.now());
+        for (node, measured) in view.nodes().iter().zip(measured) {
+            if let Some(measured) = measured {
+                tell_replica(page, node, measured);
+            }
+        }
+    }
+}
+
+fn tell_replica(page: &mut Page, node: &Node, measured: Measured) {
+    let values = [node.name().as_ref(), node.tier().name()];
+    page.sample(Metric::NodeReplicaUsable, &values, u8::from(measured.unfit.is_none() && node.health().is_closed()));
+    if let Some(age) = measured.age {
+        page.sample(Metric::NodeReplicationLag, &values, age.as_secs_f64());
+    }
 }
 
 fn tell_one(page: &mut Page, node: &Node) {

@@ -171,6 +171,8 @@ pub struct NodeState {
     pub circuit: CircuitState,
     /// Whether it took the last probe's write; null where none was tried.
     pub writable: Option<bool>,
+    /// How its replication stands; null before it has said so.
+    pub replication: Option<ReplicationState>,
     /// Connections that are open.
     pub connections: u64,
     /// Connections that were opened.
@@ -232,6 +234,21 @@ pub struct OriginState {
     pub latency: LatencyState,
     /// Time of waiting for a turn.
     pub queueing: LatencyState,
+}
+
+/// How a node's replication stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicationState {
+    /// primary or replica: what it says itself.
+    pub role: String,
+    /// Whether a replica hears its primary: up, down or syncing; null for a primary.
+    pub link: Option<String>,
+    /// `replica-priority`: the lowest is asked first, 0 last.
+    pub priority: u32,
+    /// How old what a replica holds is at most; null for a primary, and where it cannot be measured.
+    pub lag_seconds: Option<f64>,
+    /// Why it may not answer as a replica now; null if it may, and for a primary.
+    pub unfit: Option<String>,
 }
 
 /// The connection on which Redis tells of writes.

@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use failsoft_core::plan::{LocalPlace, Plan};
+use failsoft_core::replication::{Part, Report};
 use failsoft_core::{Tier, TierSet, Time};
 
 use super::{
     CircuitState, Counts, DeploymentState, LatencyState, LocalState, NodeState, OriginState, OutcomeState, PlanState,
-    RouteState, ServerState, ShardState, State, TrackingState, WriteBackState,
+    ReplicationState, RouteState, ServerState, ShardState, State, TrackingState, WriteBackState,
 };
 use crate::engine::Engine;
 use crate::health::Health;
@@ -22,7 +23,7 @@ use crate::telemetry::histogram::Histogram;
 use crate::telemetry::route::{RouteStats, Status};
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
-use crate::topology::{Deployment, Shard, View};
+use crate::topology::{Deployment, Measured, Shard, View};
 use crate::tracking::Tracking;
 use crate::write_back::WriteBack;
 
@@ -38,7 +39,7 @@ impl State {
             uptime_seconds: engine.clock().now().since(Time::ZERO).as_secs_f64(),
             routes: world.routes().map(|(keys, route)| route_state(keys, route)).collect(),
             deployments: world.deployments().map(|deployment| deployment_state(deployment)).collect(),
-            nodes: world.views().nodes().map(|node| node_state(node)).collect(),
+            nodes: world.deployments().flat_map(|deployment| node_states(deployment)).collect(),
             origins: world.origins().iter().map(|origin| origin_state(origin, &settings)).collect(),
             local: local_state(world.local()),
             tracking: world.tracking().map(|tracking| tracking_state(tracking)),
@@ -110,13 +111,34 @@ fn shard_state(view: &View, shard: &Shard) -> ShardState {
     }
 }
 
-fn node_state(node: &Node) -> NodeState {
+fn node_states(deployment: &Deployment) -> Vec<NodeState> {
+    let view = deployment.view();
+    let measured = view.measured(deployment.max_lag(), deployment.now());
+    view.nodes().iter().zip(measured).map(|(node, measured)| node_state(node, measured)).collect()
+}
+
+fn replication_state(report: &Report, measured: Option<Measured>) -> ReplicationState {
+    let (role, link) = match report.part {
+        Part::Primary { promoted_at: _ } => ("primary", None),
+        Part::Replica(link) => ("replica", Some(link.name().to_owned())),
+    };
+    ReplicationState {
+        role: role.to_owned(),
+        link,
+        priority: report.priority,
+        lag_seconds: measured.and_then(|measured| measured.age).map(|age| age.as_secs_f64()),
+        unfit: measured.and_then(|measured| measured.unfit).map(|unfit| unfit.to_string()),
+    }
+}
+
+fn node_state(node: &Node, measured: Option<Measured>) -> NodeState {
     let stats = node.stats();
     NodeState {
         node: node.name().to_string(),
         tier: node.tier().to_string(),
         circuit: circuit_state(node.health()),
         writable: stats.writable(),
+        replication: (node.replication().known().as_ref()).map(|known| replication_state(known.report(), measured)),
         connections: stats.connections.load(Ordering::Relaxed),
         connects: stats.connects.get(),
         connect_failures: counts(stats.connect_failures.snapshot()),

@@ -11,6 +11,7 @@ use failsoft_core::coherence::Epoch;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::plan::Plan;
 use failsoft_core::refusal::Refusal;
+use failsoft_core::replication::Report;
 use failsoft_core::request::{Admission, Barred, Ending, Grant, Request, Step};
 use failsoft_core::stale::{Acceptance, Stamp};
 use failsoft_core::{Outcome, Tier, Time};
@@ -18,8 +19,8 @@ use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::eventually;
 
 use crate::engine::Engine;
-use crate::node::NodeStats;
 use crate::node::probe::probe_forever;
+use crate::node::{Node, NodeStats};
 use crate::route::Route;
 use crate::settings;
 use crate::telemetry::figures::{Bounded, ServerFigures};
@@ -78,6 +79,7 @@ pub(super) async fn eventful() -> Engine {
     probing.abort();
     world.routes().for_each(|(_, route)| count_requests(route));
     world.views().nodes().for_each(|node| count_node(node.stats()));
+    world.views().nodes().for_each(|node| note_replication(node, engine.clock().now()));
     count_origins(&world);
     count_local(&world);
     world.deployments().for_each(|deployment| count_topology(deployment.stats()));
@@ -102,6 +104,18 @@ pub(super) fn figures() -> ServerFigures {
         certificate_reloads: vec![("taken_up", 1)],
         reloads: vec![("taken_up", 1)],
     }
+}
+
+/// The primary is at byte 100, and a replica has taken in as much.
+fn note_replication(node: &Node, now: Time) {
+    let part = match node.tier() {
+        Tier::Primary => "role:master\nmaster_repl_offset:100",
+        Tier::Replica | Tier::Regional | Tier::Local | Tier::Origin | Tier::Default => {
+            "role:slave\nslave_repl_offset:100\nmaster_link_status:up\nmaster_sync_in_progress:0"
+        }
+    };
+    let text = format!("{part}\nmaster_replid:{}\n", "a".repeat(40));
+    node.replication().handle_report(now, Report::parse(text.as_bytes()).unwrap());
 }
 
 fn count_topology(stats: &TopologyStats) {
