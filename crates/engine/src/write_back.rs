@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use failsoft_core::circuit::{Permit, StateName};
+use failsoft_core::outcome::Doubt;
 use failsoft_core::request::Manner;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::encode::{self, Protocol};
@@ -20,6 +21,7 @@ use crate::delivery::{Deliver, Sink, waiter};
 use crate::node::{Author, Lane, Node, Question};
 use crate::telemetry::counter::{Counter, CounterMap};
 use crate::tier::local::Version;
+use crate::topology::Hint;
 use crate::value::Value;
 use crate::world::World;
 
@@ -136,6 +138,9 @@ impl Deliver for Entry {
             Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => {
                 self.ledger.stats.dropped.increment(outcome.reason());
             }
+        }
+        if outcome.doubt() == Some(Doubt::Moved) {
+            self.filling.world.deployment().hint(Hint::Moved);
         }
         let has_filled = matches!(reply, b"+OK\r\n" | b":1\r\n");
         // Redis tells of the filling itself, so only a write that passed here says that it was overtaken.

@@ -87,6 +87,7 @@ struct Last {
     is_sound: bool,
     /// What was last told of in the log, so that it is told once.
     told: Option<String>,
+    told_off_limits: Option<String>,
 }
 
 /// One Redis deployment.
@@ -202,9 +203,9 @@ impl Deployment {
         self.stats.off_limits.increment();
         let sentence = off_limits.to_string();
         let mut last = self.last.lock();
-        if last.told.as_ref() != Some(&sentence) {
+        if last.told_off_limits.as_ref() != Some(&sentence) {
             tracing::warn!("{sentence}");
-            last.told = Some(sentence);
+            last.told_off_limits = Some(sentence);
         }
     }
 
@@ -307,10 +308,10 @@ impl Deployment {
                 self.tell(None);
                 (seen, is_sound)
             }
-            Err(Blind { reason, why, still }) => {
-                self.stats.looks.increment(reason);
-                self.tell(Some(why));
-                let Some(still) = still else {
+            Err(blind) => {
+                self.stats.looks.increment(blind.reason);
+                self.tell(Some(&blind));
+                let Some(still) = blind.still else {
                     self.last.lock().is_sound = false;
                     return;
                 };
@@ -329,16 +330,17 @@ impl Deployment {
     }
 
     /// Tells the log what cannot be believed, once, and when that is over.
-    fn tell(&self, why: Option<String>) {
+    fn tell(&self, blind: Option<&Blind>) {
         let mut last = self.last.lock();
-        match (&why, &last.told) {
-            (Some(why), told) if told.as_ref() != Some(why) => {
-                tracing::warn!(topology = %self.topology(), "what is known of the deployment stays: {why}");
+        let topology = self.topology();
+        match (blind, &last.told) {
+            (Some(blind), told) if told.as_ref() != Some(&blind.why) => {
+                tracing::warn!(%topology, "what is known of the deployment stays: {}", blind.sentence());
             }
-            (None, Some(_)) => tracing::info!(topology = %self.topology(), "the deployment is understood again"),
+            (None, Some(_)) => tracing::info!(%topology, "the deployment is understood again"),
             (Some(_) | None, _) => {}
         }
-        last.told = why;
+        last.told = blind.map(|blind| blind.why.clone());
     }
 
     /// Makes a view of what was seen, and lets everybody know.
@@ -383,6 +385,12 @@ impl Deployment {
     pub(crate) fn close(&self) {
         self.shutdown.begin();
         self.view().nodes().iter().for_each(|node| node.close());
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.shutdown.begin();
     }
 }
 

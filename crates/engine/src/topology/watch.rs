@@ -4,6 +4,7 @@
 //! or not believed, or nobody could be believed) it looks often, since that is when the answer is about to change; when
 //! that lasts, seldom, so that a deployment that is gone is not asked forever at the pace of a failover.
 
+use std::fmt::Display;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::deployment::{Deployment, Hint};
 use super::seen::Seen;
 use super::sentinel::watching::Sentinels;
 use crate::clock::dice;
-use crate::settings::Topology;
+use crate::settings::{NodeAddress, Topology};
 
 /// No two looks begin closer together than this.
 const LEAST_GAP: Duration = Duration::from_millis(100);
@@ -79,6 +80,8 @@ pub(super) struct Blind {
     pub(super) reason: &'static str,
     /// A sentence for the log.
     pub(super) why: String,
+    /// What became of those who were asked and said nothing, a sentence each; who was not asked again is not in it.
+    pub(super) unheard: Vec<String>,
     /// What is believed all the same: what was believed before, marked.
     pub(super) still: Option<Seen>,
 }
@@ -91,6 +94,20 @@ pub struct NotSeen {
     pub deployment: &'static str,
     /// Who has said what instead.
     pub why: String,
+}
+
+impl Blind {
+    /// All of it.
+    pub(super) fn sentence(&self) -> String {
+        std::iter::once(&self.why).chain(&self.unheard).cloned().collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A sentence about each who has said nothing, in an order that is always the same.
+pub(super) fn each<U: Display>(unheard: Vec<(NodeAddress, U)>) -> Vec<String> {
+    let mut sentences: Vec<_> = unheard.iter().map(|(address, unheard)| format!("{address} {unheard}")).collect();
+    sentences.sort_unstable();
+    sentences
 }
 
 /// Watches a deployment for as long as it is wanted.
@@ -135,7 +152,7 @@ pub(super) async fn look_once(deployment: &Arc<Deployment>, patience: Duration) 
     let Ok(looked) = timeout(patience, source.look(deployment)).await else {
         return Err(not_seen(format!("nobody has said enough within {} s", patience.as_secs())));
     };
-    let why = looked.as_ref().err().map(|blind| blind.why.clone());
+    let why = looked.as_ref().err().map(Blind::sentence);
     deployment.handle_look(looked);
     why.map_or(Ok(()), |why| Err(not_seen(why)))
 }

@@ -20,7 +20,7 @@ use crate::settings::NodeAddress;
 use crate::topology::address::{Addresses, Destination};
 use crate::topology::deployment::Deployment;
 use crate::topology::seen::{Seen, SeenShard};
-use crate::topology::watch::Blind;
+use crate::topology::watch::{Blind, each};
 use crate::wire::Wire;
 
 /// Nodes that are asked in one look.
@@ -67,7 +67,7 @@ impl Cluster {
             }
         }
         let Ok(layout) = &believed else {
-            return Err(self.blind(addresses, &heard, believed.err().map(|disbelief| disbelief.to_string())));
+            return Err(self.blind(addresses, heard, believed.err().map(|disbelief| disbelief.to_string())));
         };
         let seen = seen(layout, addresses);
         let off_limits = layout.members().find_map(|member| addresses.destination(&member.endpoint).err());
@@ -77,18 +77,15 @@ impl Cluster {
         Ok(seen)
     }
 
-    fn blind(&mut self, addresses: &Addresses, heard: &Heard, disbelief: Option<String>) -> Blind {
-        let marked = self.layout.as_ref().map(|layout| mark(layout, &heard.witnesses));
-        let still = marked.as_ref().map(|layout| seen(layout, addresses));
-        let unheard = heard.unheard.iter().map(|(address, unheard)| format!("{address} {unheard}"));
-        match disbelief.filter(|_| !heard.witnesses.is_empty()) {
-            Some(why) => Blind { reason: "disbelieved", why, still },
-            None => {
-                let why = unheard.collect::<Vec<_>>().join("; ");
-                let why = if why.is_empty() { "nobody is left to be asked".to_owned() } else { why };
-                Blind { reason: "unheard", why, still }
-            }
-        }
+    /// Nothing new is believed. What has been said about itself by a node that is cut off is kept until there is.
+    fn blind(&mut self, addresses: &Addresses, heard: Heard, disbelief: Option<String>) -> Blind {
+        self.layout = self.layout.as_ref().map(|layout| mark(layout, &heard.witnesses));
+        let still = self.layout.as_ref().map(|layout| seen(layout, addresses));
+        let (reason, why) = match disbelief.filter(|_| !heard.witnesses.is_empty()) {
+            Some(why) => ("disbelieved", why),
+            None => ("unheard", "no node of the cluster answers".to_owned()),
+        };
+        Blind { reason, why, unheard: each(heard.unheard), still }
     }
 
     /// Whom to ask: those that are named, then those that are believed to be there; not more than a few.

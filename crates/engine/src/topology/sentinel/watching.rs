@@ -14,7 +14,7 @@ use crate::settings;
 use crate::topology::address::Destination;
 use crate::topology::deployment::Deployment;
 use crate::topology::seen::{Seen, SeenShard};
-use crate::topology::watch::Blind;
+use crate::topology::watch::{Blind, each};
 
 /// Sentinels as they are watched.
 pub(in crate::topology) struct Sentinels {
@@ -80,10 +80,8 @@ impl Sentinels {
         let layout = match verdict {
             Ok(layout) => layout,
             Err(disbelief) => {
-                let unheard = unheard.iter().map(|(address, unheard)| format!("; {address} {unheard}"));
-                let why = format!("{disbelief}{}", unheard.collect::<String>());
                 let reason = if witnesses.is_empty() { "unheard" } else { "disbelieved" };
-                return Err(Blind { reason, why, still: None });
+                return Err(Blind { reason, why: disbelief.to_string(), unheard: each(unheard), still: None });
             }
         };
         let looked = self.prove(deployment, &layout).await;
@@ -110,7 +108,7 @@ impl Sentinels {
         match role {
             Err(unheard @ (Unheard::Refused(_) | Unheard::Unreadable(_))) => {
                 let why = format!("{address}, which the sentinels call the primary, does not answer ROLE: {unheard}");
-                Err(Blind { reason: "unproven", why, still: Some(seen) })
+                Err(Blind { reason: "unproven", why, unheard: Vec::new(), still: Some(seen) })
             }
             Ok(_) | Err(Unheard::Failed(_) | Unheard::Silent(_)) => Ok(seen),
         }
@@ -135,7 +133,9 @@ impl Sentinels {
 
     fn seen(&self, deployment: &Deployment, layout: &SentinelLayout, standing: Standing) -> Seen {
         let reach = |endpoint: &Endpoint| deployment.addresses().destination(endpoint).ok();
-        let replicas = layout.replicas.iter().filter_map(|replica| reach(&replica.endpoint)).collect();
+        let mut replicas: Vec<_> = layout.replicas.iter().filter_map(|replica| reach(&replica.endpoint)).collect();
+        // Who of them is asked first is weighed at each request; a view does not change with it.
+        replicas.sort_by_cached_key(|replica| replica.address.to_string());
         let primary = reach(&layout.primary).map(|node| (node, standing));
         Seen { shards: vec![SeenShard { primary, replicas, slots: Vec::new() }] }
     }
