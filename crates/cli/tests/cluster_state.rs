@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use failsoft_testkit::cluster::{Cluster, slot};
+use failsoft_testkit::cluster::{Cluster, Node, slot};
 use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
 
@@ -127,14 +127,53 @@ async fn a_blocked_client_waits_at_the_owner_of_its_list() {
     for key in thirds() {
         let (mut waiting, mut pushing) = (client(&sidecar).await, client(&sidecar).await);
         waiting.send(&["BLPOP", &key, "0"]).await;
-        let owner = cluster.primary_of(slot::of(&key)).await;
-        eventually("the client to be blocked", PATIENCE, || async {
-            owner.redis().info("clients").await["blocked_clients"] == "1"
-        })
-        .await;
+        blocked_at(cluster.primary_of(slot::of(&key)).await).await;
         assert_eq!(pushing.ask(&["RPUSH", &key, "v"]).await, ":1\r\n");
         assert_eq!(waiting.reply().await, format!("*2\r\n${}\r\n{key}\r\n$1\r\nv\r\n", key.len()));
     }
+}
+
+/// Returns when a client is blocked there.
+async fn blocked_at(node: &Node) {
+    eventually("a client to be blocked", PATIENCE, || async {
+        node.redis().info("clients").await["blocked_clients"] == "1"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blocked_client_goes_with_the_slot_that_it_waits_in() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "redis.refresh_interval = \"10m\"").await;
+    let (mut waiting, mut pushing) = (client(&sidecar).await, client(&sidecar).await);
+    let key = slot::key_in(0..=100, "q");
+    waiting.send(&["BLPOP", &key, "0"]).await;
+    blocked_at(cluster.primary_of(0).await).await;
+    let target = cluster.primary_of(16_383).await;
+    cluster.reshard(0..=100, target).await;
+    blocked_at(target).await;
+    assert_eq!(pushing.ask(&["RPUSH", &key, "v"]).await, ":1\r\n");
+    assert_eq!(waiting.reply().await, format!("*2\r\n${}\r\n{key}\r\n$1\r\nv\r\n", key.len()));
+    assert_eq!(waiting.ask(&["GET", "other"]).await, "$-1\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_in_a_slot_on_the_move_waits_where_it_goes_and_watches_where_it_is() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "redis.refresh_interval = \"10m\"").await;
+    let (mut waiting, mut other) = (client(&sidecar).await, client(&sidecar).await);
+    let key = slot::key_in(0..=100, "q");
+    let target = cluster.primary_of(16_383).await;
+    let moving = cluster.begin_move(slot::of(&key), target).await;
+    waiting.send(&["BLPOP", &key, "0"]).await;
+    blocked_at(target).await;
+    assert_eq!(other.ask(&["RPUSH", &key, "v"]).await, ":1\r\n");
+    assert_eq!(waiting.reply().await, format!("*2\r\n${}\r\n{key}\r\n$1\r\nv\r\n", key.len()));
+    moving.finish().await;
+    // Known here as the old owner's still.
+    assert_eq!(other.ask(&["WATCH", &key]).await, "+OK\r\n");
+    let replies = other.pipeline(&[vec!["MULTI"], vec!["SET", &key, "1"], vec!["EXEC"]]).await;
+    assert_eq!(replies, ["+OK\r\n", "+QUEUED\r\n", "*1\r\n+OK\r\n"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

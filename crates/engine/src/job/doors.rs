@@ -1,6 +1,6 @@
 //! The circuits, views and budgets that one request goes by, as the machine asks for leave.
 
-use failsoft_core::cluster::{Endpoint, RedirectKind};
+use failsoft_core::cluster::RedirectKind;
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
 use failsoft_core::{Tier, Time};
@@ -118,7 +118,7 @@ impl Doors<'_> {
                 Manner::Plain
             }
         };
-        let target = redirect.target(&endpoint_of(&view.node(asked).options().address)).ok_or(Astray::Unknown)?;
+        let target = redirect.target(&view.node(asked).options().address.endpoint()).ok_or(Astray::Unknown)?;
         let address = deployment.reach(&target).map_err(|_| Astray::Refused)?;
         let node = view.primary_at(&address).ok_or(Astray::Unknown)?;
         if self.trail.detour().is_some_and(|detour| detour.has_been_at(node)) {
@@ -131,11 +131,4 @@ impl Doors<'_> {
 /// Whether the slot is still believed to belong to whoever has just said that it does not.
 fn is_news(view: &View, slot: failsoft_core::cluster::Slot, asked: &NodeAddress) -> bool {
     view.primary(Place::Slot(slot)).is_none_or(|owner| owner.options().address == *asked)
-}
-
-fn endpoint_of(address: &NodeAddress) -> Endpoint {
-    match address {
-        NodeAddress::Tcp { host, port, .. } => Endpoint::new(host.clone(), *port),
-        NodeAddress::Unix { .. } => Endpoint::new("", 0),
-    }
 }

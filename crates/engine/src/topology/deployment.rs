@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use failsoft_core::circuit::CircuitSettings;
-use failsoft_core::cluster::{Endpoint, Slot, Standing, ranges};
+use failsoft_core::cluster::{Endpoint, Redirect, Slot, Standing, ranges};
 use failsoft_core::time::nanos;
 use failsoft_core::{Tier, Time};
 use parking_lot::Mutex;
@@ -183,6 +183,13 @@ impl Deployment {
     /// What has been counted about looking at it.
     pub fn stats(&self) -> &TopologyStats {
         &self.stats
+    }
+
+    /// The primary that `redirect`, a word of the node at `asked`, is about, if `view` knows it and it may be spoken to.
+    pub fn named_by(&self, redirect: &Redirect, asked: &NodeAddress, view: &View) -> Option<Arc<Node>> {
+        let target = redirect.target(&asked.endpoint())?;
+        let index = view.primary_at(&self.reach(&target).ok()?)?;
+        Some(view.node(index).clone())
     }
 
     /// Where a node is connected to that others say is at `endpoint`.

@@ -30,7 +30,7 @@ use failsoft_resp::encode;
 use failsoft_resp::{Command, Limits, ProtocolError};
 
 use self::opened::Opened;
-pub(super) use self::whereabouts::{Queue, Whereabouts};
+pub(super) use self::whereabouts::{Berth, Queue, Whereabouts};
 use super::access::{Access as ClientAccess, Verdict};
 use super::doorstep::Doorstep;
 use super::ears::Ears;

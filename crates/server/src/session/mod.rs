@@ -29,6 +29,7 @@ use tokio::time::timeout;
 
 use self::access::Access;
 use self::bell::Bell;
+use self::dedicated::Astray;
 use self::dispatch::{Dispatcher, Next, Want};
 use self::doorstep::Doorstep;
 use self::greeting::Greeting;
@@ -147,6 +148,8 @@ pub(crate) struct Session {
     want: Option<Want>,
     /// The next command waits until everything before it has been answered, and nothing is read before that.
     settles: bool,
+    /// A command that has been sent to the wrong node, and is to be shown again.
+    astray: Option<Box<Astray>>,
 }
 
 impl Session {
@@ -186,6 +189,7 @@ impl Session {
             left: Left::Begun,
             want: None,
             settles: false,
+            astray: None,
         }
     }
 

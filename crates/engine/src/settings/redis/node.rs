@@ -1,5 +1,7 @@
 //! The URL of one Redis node.
 
+use failsoft_core::cluster::Endpoint;
+
 use crate::settings::address::{Url, decode, host_and_port};
 use crate::settings::judge::Judge;
 use std::fmt;
@@ -38,6 +40,14 @@ impl NodeAddress {
     /// A node that is spoken to over plain TCP.
     pub fn plain(host: impl Into<String>, port: u16) -> Self {
         Self::Tcp { host: host.into(), port, security: Security::Plain }
+    }
+
+    /// Where it is, to nodes that name others by their ports at the same host.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Tcp { host, port, .. } => Endpoint::new(host.clone(), *port),
+            Self::Unix { .. } => Endpoint::new("", 0),
+        }
     }
 
     /// What protects its connections over the network; a socket in the file system needs none.

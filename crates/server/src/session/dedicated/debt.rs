@@ -15,6 +15,8 @@ pub(super) struct Debt {
     /// Where its bytes begin in the stream to the node.
     pub(super) start: u64,
     pub(super) touched: Touched,
+    /// The command, if it may be asked of another node as long as it is all that the client has asked for.
+    pub(super) again: Option<Box<[u8]>>,
 }
 
 /// What the client is to be given for one reply.
@@ -75,6 +77,7 @@ pub(super) struct Entry {
     pub(super) touched: Touched,
     pub(super) start: u64,
     pub(super) asked: Time,
+    pub(super) again: Option<Box<[u8]>>,
 }
 
 /// A debt that the node will not pay any more.
@@ -89,7 +92,7 @@ impl Debt {
     /// Of something that the client has not asked the node for.
     pub(super) fn without_command(owed: Owed, start: u64, asked: Time) -> Self {
         let (patience, doubt, touched) = (Patience::Timeout, Doubt::Nothing, Touched::Nothing);
-        Self { owed, effect: Effect::None, asked, patience, doubt, start, touched }
+        Self { owed, effect: Effect::None, asked, patience, doubt, start, touched, again: None }
     }
 
     /// Whether the client can be told that its answer takes too long, and nothing else be the matter: the command says

@@ -9,6 +9,7 @@ use failsoft::apology::{Code, apologise};
 use failsoft::classify::{Course, Unjudged};
 use failsoft::node::{Dedicated, Speaker};
 use failsoft::topology::Place;
+use failsoft_core::cluster::Redirect;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
 use failsoft_core::{Outcome, Time};
@@ -21,7 +22,7 @@ use super::effect::{Effect, Manner};
 use super::identity::{Identities, Identity};
 use super::ledger::{Following, Heard, Ledger, Unfit};
 use crate::session::access::Login;
-use crate::session::dispatch::{Dispatcher, Queue, Want, Whereabouts};
+use crate::session::dispatch::{Berth, Dispatcher, Queue, Want, Whereabouts};
 use crate::session::greeting::names_user;
 use crate::session::replies::Touched;
 
@@ -43,8 +44,9 @@ pub(super) struct Desk {
     identities: Arc<Identities>,
     /// There once the node has said what it calls the client.
     identity: Option<Identity>,
-    /// Where all keys of a transaction have to be.
-    pinned: Option<Place>,
+    berth: Berth,
+    /// What is to be asked of another node, and who has named it.
+    pub(super) astray: Option<(Box<[u8]>, Redirect)>,
 }
 
 /// What has become of a command.
@@ -71,6 +73,8 @@ pub(super) enum Onward {
     Guessing,
     /// The transaction that it believes itself in could not be opened.
     Unopened,
+    /// What it has asked for is to be asked of another node.
+    Astray,
 }
 
 /// Whether a command may leave something on its connection that nobody here keeps account of: those that are about the
@@ -93,8 +97,20 @@ impl Desk {
         let protocol = dispatcher.protocol();
         let ledger = Ledger::new(home, now);
         let ledger = if dispatcher.is_discovered() { ledger.hiding_redirections() } else { ledger };
-        let pinned = (want.class == Class::Transaction).then_some(want.place);
-        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity: None, pinned };
+        let berth = match want.class {
+            Class::Transaction => Berth::Pinned(want.place),
+            Class::Read
+            | Class::Write
+            | Class::Script
+            | Class::Server
+            | Class::PubSub
+            | Class::Publish
+            | Class::Blocking
+            | Class::Monitor
+            | Class::Connection => Berth::Free(want.place),
+        };
+        let (identity, astray) = (None, None);
+        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity, berth, astray };
         if introducing {
             desk.ledger.spoil();
         } else {
@@ -148,7 +164,7 @@ impl Desk {
             return if self.ledger.len() > 0 { Taken::Held } else { Taken::Elsewhere };
         }
         let queue = if self.ledger.is_queueing() { Queue::Open } else { Queue::Closed };
-        match dispatcher.whereabouts(course, self.pinned, queue, &self.line) {
+        match dispatcher.whereabouts(course, self.berth, queue, &self.line) {
             Whereabouts::Here => {}
             Whereabouts::Elsewhere if self.ledger.len() > 0 => return Taken::Held,
             Whereabouts::Elsewhere => return Taken::Elsewhere,
@@ -212,6 +228,10 @@ impl Desk {
                 },
                 Heard::Done(effect) => self.handle_done(effect, dispatcher, now),
                 Heard::SentElsewhere => dispatcher.note_moved(),
+                Heard::Astray(command, redirect) => {
+                    self.astray = Some((command, redirect));
+                    return Ok(Onward::Astray);
+                }
                 Heard::NotOpened(told) => {
                     dispatcher.refuse_dedication(told);
                     return Ok(Onward::Unopened);
@@ -276,6 +296,11 @@ impl Desk {
         }
     }
 
+    /// The next command is about a slot that is on its way to the node.
+    pub(super) fn say_asking(&mut self, now: Time) {
+        self.ask(Own::Courtesy, &[b"ASKING"], now);
+    }
+
     /// Asks whether the node is still there.
     pub(super) fn ping(&mut self, now: Time) {
         self.ask(Own::Courtesy, &[b"PING"], now);
@@ -298,8 +323,17 @@ impl Desk {
         let (patience, doubt) = self.expectations(course, &touched);
         let translated = names_clients(spec).then(|| self.identities.translate(command)).flatten();
         let start = self.line.send(translated.as_deref().unwrap_or(command.frame()));
-        let unanswered = self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
+        let again = self.may_stray(course, dispatcher).then(|| command.frame().into());
+        let entry = Entry { effect, manner, patience, doubt, touched, start, asked: now, again };
+        let unanswered = self.ledger.enter(entry);
         dispatcher.invalidate(&unanswered);
+    }
+
+    /// Whether a command can be asked of another node if this one is the wrong one: it has just given the client its
+    /// connection.
+    fn may_stray(&self, course: Course, dispatcher: &Dispatcher) -> bool {
+        let is_placed = matches!(course, Course::Dedicated { place: Place::Slot(_), .. });
+        is_placed && dispatcher.is_discovered() && !self.ledger.is_queueing() && self.ledger.state().is_gone()
     }
 
     /// Tells the client that a command was not carried out. In a transaction that has to spoil the whole of it, as a
@@ -366,7 +400,7 @@ impl Desk {
     fn tell(&mut self, frame: &[u8], effect: Effect, now: Time) {
         let (manner, patience, doubt, touched) = (Manner::Told, Patience::Timeout, Doubt::Nothing, Touched::Nothing);
         let start = self.line.send(frame);
-        self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now });
+        self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now, again: None });
     }
 
     fn handle_id(&mut self, id: i64, dispatcher: &Dispatcher) {

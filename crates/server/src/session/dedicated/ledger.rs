@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use failsoft_core::Time;
+use failsoft_core::cluster::Redirect;
 
 use super::debt::{Debt, Doubt, Entry, Owed, Own, Patience, Unpaid};
 use super::effect::{Channels, Effect, Manner, ReplyMode};
@@ -90,6 +91,8 @@ pub(super) enum Heard {
     NotOpened(Vec<u8>),
     /// What was asked is not its own to answer.
     SentElsewhere,
+    /// The same of this command, which is all that the client has asked for: it may be asked of whom the reply names.
+    Astray(Box<[u8]>, Redirect),
 }
 
 impl Heard {
@@ -245,7 +248,7 @@ impl Ledger {
     /// Writes down a command that has been sent; returns whose copies are void by now, because there will be no reply by
     /// which to know when they are.
     pub(super) fn enter(&mut self, entry: Entry) -> Touched {
-        let Entry { effect, manner, patience, doubt, touched, start, asked } = entry;
+        let Entry { effect, manner, patience, doubt, touched, start, asked, again } = entry;
         let (touched, doubt) = self.queue(touched, doubt, &effect);
         let owed = match manner {
             Manner::Once => Owed::Reply,
@@ -266,7 +269,7 @@ impl Ledger {
         self.resetting |= matches!(owed, Owed::Reset);
         self.look_ahead(&effect, &owed);
         if self.is_answered(&owed) && self.following == Following::Counted {
-            self.debts.push_back(Debt { owed, effect, asked, patience, doubt, start, touched });
+            self.debts.push_back(Debt { owed, effect, asked, patience, doubt, start, touched, again });
             return Touched::Nothing;
         }
         touched

@@ -10,6 +10,7 @@
 //! connection is lost, what was outstanding is answered with an error, and the client is closed as Redis would have closed
 //! it; a client that leaves takes its connection with it, whatever it was waiting for.
 
+mod astray;
 mod debt;
 mod desk;
 mod effect;
@@ -27,10 +28,8 @@ use failsoft_core::outcome::Silence;
 use tokio::io::{Interest, Ready};
 use tokio::time::sleep_until;
 
-use failsoft::node::Undedicated;
-use failsoft_core::Tier;
-use failsoft_core::outcome::Failure;
-
+pub(super) use self::astray::Astray;
+use self::astray::Preface;
 use self::desk::{Desk, Onward, Taken};
 use super::dispatch::{Next, Want};
 use super::patience::{Engagement, Hearing};
@@ -47,15 +46,12 @@ impl Session {
     /// Serves the client on a connection of its own until it needs none any more.
     pub(super) async fn serve_dedicated(&mut self, want: Want) -> Result<(), Ended> {
         self.replies.take_outgoing(&mut self.outgoing);
-        let Some(primary) = self.dispatcher.primary(want.place).cloned() else {
-            let mut sorry = Vec::new();
-            Undedicated::Failed(Failure::Unowned).apologise(Tier::Primary, self.shared.clock().now(), &mut sorry);
-            self.dispatcher.refuse_dedication(sorry);
+        let Some((primary, preface, hops)) = self.find_berth(want.place).await else {
             return Ok(());
         };
         let protocol = self.dispatcher.protocol();
         match primary.dedicate(self.worker, protocol, want.speaker, want.leave).await {
-            Ok(line) => Own::new(self, line, want).serve().await,
+            Ok(line) => Own::new(self, line, want, preface, hops).serve().await,
             Err(undedicated) => {
                 let mut sorry = Vec::new();
                 undedicated.apologise(primary.tier(), self.shared.clock().now(), &mut sorry);
@@ -72,13 +68,18 @@ struct Own<'s> {
     desk: Desk,
     /// How many bytes had passed between failsoft and the node when that was last looked at.
     moved: u64,
+    /// How often what the client has asked for has been asked of another node.
+    hops: u8,
 }
 
 impl<'s> Own<'s> {
-    fn new(session: &'s mut Session, line: Dedicated, want: Want) -> Self {
+    fn new(session: &'s mut Session, line: Dedicated, want: Want, preface: Preface, hops: u8) -> Self {
         let (identities, now) = (session.shared.identities().clone(), session.shared.clock().now());
-        let desk = Desk::new(line, want, &session.dispatcher, identities, now);
-        Self { session, desk, moved: 0 }
+        let mut desk = Desk::new(line, want, &session.dispatcher, identities, now);
+        if preface == Preface::Asking {
+            desk.say_asking(now);
+        }
+        Self { session, desk, moved: 0, hops }
     }
 
     async fn serve(mut self) -> Result<(), Ended> {
@@ -89,6 +90,12 @@ impl<'s> Own<'s> {
             };
             if self.session.write()?.is_cut_off {
                 return Err(Ended::Upstream);
+            }
+            if let Some((command, redirect)) = self.desk.astray.take() {
+                let asked = self.desk.line.node().options().address.clone();
+                self.session.stray(&command, redirect, asked, self.hops);
+                self.release();
+                return Ok(());
             }
             if matches!(onward, Onward::AsNew | Onward::Unopened) {
                 return Ok(());
@@ -114,7 +121,7 @@ impl<'s> Own<'s> {
         if onward == Onward::Guessing {
             self.session.ending.get_or_insert(Ended::Guessing);
         }
-        if !matches!(onward, Onward::AsNew | Onward::Unopened) {
+        if !matches!(onward, Onward::AsNew | Onward::Unopened | Onward::Astray) {
             self.refresh_world();
             self.take_commands(now);
             self.note_stir(now);

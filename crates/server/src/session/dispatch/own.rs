@@ -1,11 +1,13 @@
 //! What a client's own connection has to know of the client, and tells of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use failsoft::classify::{Course, classify};
 use failsoft::node::{Leave, Node, Speaker};
-use failsoft::settings::Auth;
+use failsoft::settings::{Auth, NodeAddress};
 use failsoft::topology::{Hint, Place};
+use failsoft_core::cluster::Redirect;
 use failsoft_resp::commands::{self, Class, Spec};
 use failsoft_resp::{Command, Protocol};
 
@@ -86,6 +88,19 @@ impl Dispatcher {
     /// Whether there is more to know of the nodes than the settings say.
     pub(in crate::session) fn is_discovered(&self) -> bool {
         self.context.world.deployment().is_discovered()
+    }
+
+    /// The primary that `redirect`, a word of the node at `asked`, is about.
+    pub(in crate::session) fn named_by(&self, redirect: &Redirect, asked: &NodeAddress) -> Option<Arc<Node>> {
+        self.context.world.deployment().named_by(redirect, asked, &self.context.views.redis)
+    }
+
+    /// Returns when it has been looked anew which nodes there are, or after `patience`.
+    pub(in crate::session) async fn learn(&self, patience: Duration) {
+        let deployment = self.context.world.deployment();
+        if let Some(look) = deployment.hint(Hint::Moved) {
+            deployment.learned(look, patience).await;
+        }
     }
 
     /// A node has said that what was asked is not its own.

@@ -30,6 +30,15 @@ pub(in crate::session) enum Whereabouts {
     Nowhere(&'static [u8]),
 }
 
+/// Where a client's own connection leads, and what that means for its other commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Berth {
+    /// All that is watched or queued has to be there.
+    Pinned(Place),
+    /// What else the client asks for may be anywhere.
+    Free(Place),
+}
+
 /// Whether a transaction is being queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Queue {
@@ -57,12 +66,11 @@ impl Dispatcher {
         }
     }
 
-    /// Where a command with this course is to be carried out. `pinned` is where all keys have to be that are watched or
-    /// queued.
+    /// Where a command with this course is to be carried out.
     pub(in crate::session) fn whereabouts(
         &self,
         course: Course,
-        pinned: Option<Place>,
+        berth: Berth,
         queue: Queue,
         line: &Dedicated,
     ) -> Whereabouts {
@@ -78,10 +86,10 @@ impl Dispatcher {
             | Course::Dedicated { place, .. } => place,
         };
         let is_held = queue == Queue::Open || matches!(course, Course::Dedicated { .. });
-        match (place, pinned) {
+        match (place, berth) {
             (Place::Anywhere, _) => Whereabouts::Here,
-            (place, Some(pinned)) if place == pinned => Whereabouts::Here,
-            (_, Some(Place::Slot(_))) if is_held => Whereabouts::Nowhere(CROSSSLOT_REPLY),
+            (place, Berth::Pinned(own) | Berth::Free(own)) if place == own => Whereabouts::Here,
+            (_, Berth::Pinned(Place::Slot(_))) if is_held => Whereabouts::Nowhere(CROSSSLOT_REPLY),
             (place, _) if self.leads_to(line, place) => Whereabouts::Here,
             _ if is_held => Whereabouts::Nowhere(CROSSSLOT_REPLY),
             _ => Whereabouts::Elsewhere,

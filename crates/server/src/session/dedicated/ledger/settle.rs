@@ -1,6 +1,7 @@
 //! What a reply settles: the first debt is paid, and what it says of the connection is noted.
 
 use failsoft::apology::{Code, apologise};
+use failsoft_core::cluster::Redirect;
 use failsoft_core::refusal::Refusal;
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
 use failsoft_core::{Outcome, Tier};
@@ -13,8 +14,15 @@ use crate::session::dedicated::effect::Effect;
 impl Ledger {
     /// The first debt is paid with `reply`.
     pub(super) fn settle(&mut self, reply: &[u8], out: &mut Vec<u8>) -> Result<Settled, Unfit> {
-        let Debt { owed, effect, touched, .. } = self.debts.pop_front().ok_or(Unfit)?;
+        let Debt { owed, effect, touched, again, .. } = self.debts.pop_front().ok_or(Unfit)?;
         let said = head(reply);
+        if let (Some(command), Some(redirect)) = (again, self.redirect(said))
+            && self.debts.is_empty()
+            && self.state.is_gone()
+        {
+            self.outlook = self.state.clone();
+            return Ok(Heard::Astray(command, redirect).alone());
+        }
         let is_error = matches!(said, Some(Head::Error(_)));
         let heard = match owed {
             Owed::Local(_) => return Err(Unfit),
@@ -79,6 +87,14 @@ impl Ledger {
                 b"ASK" => Some(Refusal::Ask),
                 _ => None,
             },
+            (Redirections::Hidden | Redirections::PassedOn, _) => None,
+        }
+    }
+
+    /// Whom the node has named instead of itself.
+    fn redirect(&self, said: Option<Head<'_>>) -> Option<Redirect> {
+        match (self.redirections, said) {
+            (Redirections::Hidden, Some(Head::Error(text))) => Redirect::parse(text),
             (Redirections::Hidden | Redirections::PassedOn, _) => None,
         }
     }
