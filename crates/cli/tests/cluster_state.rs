@@ -177,6 +177,26 @@ async fn who_waits_in_a_slot_on_the_move_waits_where_it_goes_and_watches_where_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_is_opened_where_its_keys_have_gone_and_where_they_are_going() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "redis.refresh_interval = \"10m\"").await;
+    let mut client = client(&sidecar).await;
+    let (moved, going) = (slot::key_in(0..=100, "k"), slot::key_in(200..=300, "k"));
+    let target = cluster.primary_of(16_383).await;
+    cluster.reshard(0..=100, target).await;
+    let moving = cluster.begin_move(slot::of(&going), target).await;
+    for key in [&moved, &going] {
+        let replies = client
+            .pipeline(&[vec!["MULTI"], vec!["PING"], vec!["SET", key, "1"], vec!["INCR", key], vec!["EXEC"]])
+            .await;
+        let queued = "+QUEUED\r\n";
+        assert_eq!(replies, ["+OK\r\n", queued, queued, queued, "*3\r\n+PONG\r\n+OK\r\n:2\r\n"], "{key}");
+        assert_eq!(client.ask(&["GET", key]).await, "$1\r\n2\r\n");
+    }
+    moving.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_on_a_slot_that_has_moved_is_not_done_and_the_next_one_is() {
     let cluster = Cluster::start().await;
     let sidecar = before(&cluster, "redis.refresh_interval = \"10m\"").await;

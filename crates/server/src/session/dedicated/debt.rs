@@ -15,8 +15,15 @@ pub(super) struct Debt {
     /// Where its bytes begin in the stream to the node.
     pub(super) start: u64,
     pub(super) touched: Touched,
-    /// The command, if it may be asked of another node as long as it is all that the client has asked for.
-    pub(super) again: Option<Box<[u8]>>,
+    pub(super) again: Option<Again>,
+}
+
+/// A command that may be asked of another node, as long as it is all that the client has asked for on this connection.
+pub(super) enum Again {
+    /// It has been given the connection for it.
+    Alone(Box<[u8]>),
+    /// The same in a transaction that has been opened for it.
+    Opening(Box<[u8]>),
 }
 
 /// What the client is to be given for one reply.
@@ -77,7 +84,7 @@ pub(super) struct Entry {
     pub(super) touched: Touched,
     pub(super) start: u64,
     pub(super) asked: Time,
-    pub(super) again: Option<Box<[u8]>>,
+    pub(super) again: Option<Again>,
 }
 
 /// A debt that the node will not pay any more.

@@ -3,12 +3,13 @@
 //! A command is sent on with its place in the [`Ledger`], or answered by failsoft in its turn, or held: what needs no
 //! connection of its own waits until the client has gone back to the shared ones, where it is routed as its key says.
 
+mod opening;
+
 use std::sync::Arc;
 
 use failsoft::apology::{Code, apologise};
 use failsoft::classify::{Course, Unjudged};
 use failsoft::node::{Dedicated, Speaker};
-use failsoft::topology::Place;
 use failsoft_core::cluster::Redirect;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
@@ -17,6 +18,8 @@ use failsoft_resp::commands::{Class, Spec};
 use failsoft_resp::encode;
 use failsoft_resp::{Command, Protocol};
 
+use self::opening::Opening;
+use super::astray::Preface;
 use super::debt::{Doubt, Entry, Own, Patience, Unpaid};
 use super::effect::{Effect, Manner};
 use super::identity::{Identities, Identity};
@@ -47,6 +50,8 @@ pub(super) struct Desk {
     berth: Berth,
     /// What is to be asked of another node, and who has named it.
     pub(super) astray: Option<(Box<[u8]>, Redirect)>,
+    /// A transaction has been opened here, and the node has not taken a command with a key: what it was opened with.
+    opening: Option<Opening>,
 }
 
 /// What has become of a command.
@@ -88,6 +93,7 @@ impl Desk {
     pub(super) fn new(
         line: Dedicated,
         want: Want,
+        preface: Preface,
         dispatcher: &Dispatcher,
         identities: Arc<Identities>,
         now: Time,
@@ -109,8 +115,8 @@ impl Desk {
             | Class::Monitor
             | Class::Connection => Berth::Free(want.place),
         };
-        let (identity, astray) = (None, None);
-        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity, berth, astray };
+        let (identity, astray, opening) = (None, None, None);
+        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity, berth, astray, opening };
         if introducing {
             desk.ledger.spoil();
         } else {
@@ -118,6 +124,9 @@ impl Desk {
             if want.class == Class::Blocking {
                 // WAIT is about what this connection has seen written; it has seen everything up to its last command.
                 desk.ask(Own::Courtesy, &[b"PING"], now);
+            }
+            if preface == Preface::Asking {
+                desk.ask(Own::Courtesy, &[b"ASKING"], now);
             }
             if dispatcher.opened().is_some() {
                 desk.tell(MULTI, Effect::Multi, now);
@@ -144,6 +153,7 @@ impl Desk {
         if self.is_introducing()
             || self.introducing && !names_user(command)
             || dispatcher.opened().is_some()
+            || self.opening.is_some() && self.ledger.len() > 0
             || self.has_to_be_alone(command, spec)
             || self.ledger.is_resetting()
             || self.ledger.will_be_free() && !needs_own
@@ -229,6 +239,9 @@ impl Desk {
                 Heard::Done(effect) => self.handle_done(effect, dispatcher, now),
                 Heard::SentElsewhere => dispatcher.note_moved(),
                 Heard::Astray(command, redirect) => {
+                    if let Some(opening) = self.opening.take() {
+                        dispatcher.open_again(opening.frames);
+                    }
                     self.astray = Some((command, redirect));
                     return Ok(Onward::Astray);
                 }
@@ -296,11 +309,6 @@ impl Desk {
         }
     }
 
-    /// The next command is about a slot that is on its way to the node.
-    pub(super) fn say_asking(&mut self, now: Time) {
-        self.ask(Own::Courtesy, &[b"ASKING"], now);
-    }
-
     /// Asks whether the node is still there.
     pub(super) fn ping(&mut self, now: Time) {
         self.ask(Own::Courtesy, &[b"PING"], now);
@@ -323,17 +331,10 @@ impl Desk {
         let (patience, doubt) = self.expectations(course, &touched);
         let translated = names_clients(spec).then(|| self.identities.translate(command)).flatten();
         let start = self.line.send(translated.as_deref().unwrap_or(command.frame()));
-        let again = self.may_stray(course, dispatcher).then(|| command.frame().into());
+        let again = self.again(command, course, dispatcher);
         let entry = Entry { effect, manner, patience, doubt, touched, start, asked: now, again };
         let unanswered = self.ledger.enter(entry);
         dispatcher.invalidate(&unanswered);
-    }
-
-    /// Whether a command can be asked of another node if this one is the wrong one: it has just given the client its
-    /// connection.
-    fn may_stray(&self, course: Course, dispatcher: &Dispatcher) -> bool {
-        let is_placed = matches!(course, Course::Dedicated { place: Place::Slot(_), .. });
-        is_placed && dispatcher.is_discovered() && !self.ledger.is_queueing() && self.ledger.state().is_gone()
     }
 
     /// Tells the client that a command was not carried out. In a transaction that has to spoil the whole of it, as a
@@ -387,20 +388,6 @@ impl Desk {
             | Effect::Select(_)
             | Effect::Switch(..) => {}
         }
-    }
-
-    /// What the client was told to be queued before it was known where is queued now.
-    fn handle_opened(&mut self, dispatcher: &mut Dispatcher, now: Time) {
-        for frame in dispatcher.take_opened() {
-            self.tell(&frame, Effect::None, now);
-        }
-    }
-
-    /// Sends what the client has been given an answer to.
-    fn tell(&mut self, frame: &[u8], effect: Effect, now: Time) {
-        let (manner, patience, doubt, touched) = (Manner::Told, Patience::Timeout, Doubt::Nothing, Touched::Nothing);
-        let start = self.line.send(frame);
-        self.ledger.enter(Entry { effect, manner, patience, doubt, touched, start, asked: now, again: None });
     }
 
     fn handle_id(&mut self, id: i64, dispatcher: &Dispatcher) {

@@ -75,10 +75,7 @@ struct Own<'s> {
 impl<'s> Own<'s> {
     fn new(session: &'s mut Session, line: Dedicated, want: Want, preface: Preface, hops: u8) -> Self {
         let (identities, now) = (session.shared.identities().clone(), session.shared.clock().now());
-        let mut desk = Desk::new(line, want, &session.dispatcher, identities, now);
-        if preface == Preface::Asking {
-            desk.say_asking(now);
-        }
+        let desk = Desk::new(line, want, preface, &session.dispatcher, identities, now);
         Self { session, desk, moved: 0, hops }
     }
 

@@ -83,6 +83,11 @@ impl State {
         !held && !self.user && !self.murky && !self.subscriptions.any() && self.database == Some(self.home)
     }
 
+    /// The same, but for a transaction.
+    pub(super) fn is_only_multi(&self) -> bool {
+        self.multi && Self { multi: false, ..self.clone() }.is_gone()
+    }
+
     /// Whether the connection may be given to another client.
     pub(super) fn is_pristine(&self) -> bool {
         self.pristine && self.is_gone()

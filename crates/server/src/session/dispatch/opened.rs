@@ -55,6 +55,11 @@ impl Dispatcher {
         self.opened.take().map(|opened| opened.frames).unwrap_or_default()
     }
 
+    /// It is to be opened elsewhere, where the same is to be queued first.
+    pub(in crate::session) fn open_again(&mut self, frames: Vec<Box<[u8]>>) {
+        self.opened = Some(Opened { frames, is_spoiled: false });
+    }
+
     /// Takes a command of a client that believes itself in a transaction.
     pub(super) fn dispatch_opened(&mut self, command: &Command<'_>, now: Time) -> Next {
         let course = classify(&self.context.world, &self.context.views.redis, command);

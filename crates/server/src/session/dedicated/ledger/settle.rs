@@ -8,7 +8,7 @@ use failsoft_core::{Outcome, Tier};
 use failsoft_resp::reply::{Head, elements, error_word, head};
 
 use super::{Heard, Ledger, Queueing, Redirections, Settled, Unfit};
-use crate::session::dedicated::debt::{Debt, Doubt, Owed, Own};
+use crate::session::dedicated::debt::{Again, Debt, Doubt, Owed, Own};
 use crate::session::dedicated::effect::Effect;
 
 impl Ledger {
@@ -16,11 +16,9 @@ impl Ledger {
     pub(super) fn settle(&mut self, reply: &[u8], out: &mut Vec<u8>) -> Result<Settled, Unfit> {
         let Debt { owed, effect, touched, again, .. } = self.debts.pop_front().ok_or(Unfit)?;
         let said = head(reply);
-        if let (Some(command), Some(redirect)) = (again, self.redirect(said))
-            && self.debts.is_empty()
-            && self.state.is_gone()
+        if let Some(redirect) = self.redirect(said)
+            && let Some(command) = again.and_then(|again| self.may_stray(again))
         {
-            self.outlook = self.state.clone();
             return Ok(Heard::Astray(command, redirect).alone());
         }
         let is_error = matches!(said, Some(Head::Error(_)));
@@ -89,6 +87,15 @@ impl Ledger {
             },
             (Redirections::Hidden | Redirections::PassedOn, _) => None,
         }
+    }
+
+    /// The command, if nothing else hangs on this connection.
+    fn may_stray(&self, again: Again) -> Option<Box<[u8]>> {
+        let (command, is_all) = match again {
+            Again::Alone(command) => (command, self.state.is_gone()),
+            Again::Opening(command) => (command, self.state.is_only_multi()),
+        };
+        (is_all && self.debts.is_empty()).then_some(command)
     }
 
     /// Whom the node has named instead of itself.
