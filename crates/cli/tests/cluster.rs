@@ -134,3 +134,40 @@ async fn the_state_tells_who_owns_what_and_what_is_thought_of_them() {
         assert_eq!(shard.slots, slots);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_answer_for_a_primary_that_nobody_replaces_within_their_age() {
+    let cluster = Cluster::builder().set("cluster-replica-no-failover", "yes");
+    let cluster = cluster.set("cluster-require-full-coverage", "no").start().await;
+    let routes = "redis.probe_interval = \"100ms\"\n\
+        [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\ntiers.local = false\nmax_replica_lag = \"5s\"\n\
+        [[routes]]\nkeys = \"near:*\"\nrole = \"cache\"\ntiers.local = false\nread_from = \"replica\"\n";
+    let sidecar = before(&cluster, routes).await;
+    failsoft_testkit::wait::eventually("every replica to be usable", PATIENCE, async || {
+        let usable = sidecar.metric("failsoft_node_replica_usable", &[("tier", "replica")]).await;
+        usable == Some(cluster.nodes().len() as f64 / 2.0)
+    })
+    .await;
+    let mut client = sidecar.redis_connection().await;
+    let (page, near) = (slot::key_in(0..=5_000, "page:"), slot::key_in(0..=5_000, "near:"));
+    let primary = cluster.primary_of(slot::of(&page)).await;
+    for key in [&page, &near] {
+        ask::<()>(&mut client, &["SET", key, "text"]).await.unwrap();
+    }
+    primary.command(&["WAIT", "1", "1000"]).await;
+    assert_eq!(ask::<String>(&mut client, &["GET", &near]).await.unwrap(), "text");
+    let from_replica = [("route", "near"), ("tier", "replica")];
+    assert_eq!(sidecar.metric("failsoft_answers_total", &from_replica).await, Some(1.0));
+    primary.kill().await;
+    for _ in 0..20 {
+        assert_eq!(ask::<String>(&mut client, &["GET", &page]).await.unwrap(), "text");
+    }
+    let refused = ask::<()>(&mut client, &["SET", &page, "new"]).await.unwrap_err();
+    assert!(refused.to_string().contains("retry-after-ms="), "{refused}");
+    failsoft_testkit::wait::eventually("the replica to be too old for the route", PATIENCE, || {
+        let (mut client, page) = (client.clone(), page.clone());
+        async move { ask::<String>(&mut client, &["GET", &page]).await.is_err() }
+    })
+    .await;
+    assert_eq!(ask::<String>(&mut client, &["GET", &near]).await.unwrap(), "text", "this route allows more");
+}

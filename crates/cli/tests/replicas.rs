@@ -234,6 +234,40 @@ async fn row_40_what_must_be_true_is_not_read_from_a_replica() {
     }
 }
 
+/// Right: whoever may be served a session from a replica has said how old it may be; nobody else is.
+#[tokio::test]
+async fn row_40_a_session_is_read_from_a_replica_where_its_age_is_bounded() {
+    let primary = primary_with_value().await;
+    put(&primary, "login:1", "of alice").await;
+    put(&primary, "session:1", "of alice").await;
+    let replica = Redis::builder().replica_of(&primary).start().await;
+    let bounded = "[[routes]]\nkeys = 'login:*'\nrole = 'session'\nmax_replica_lag = '4s'\n";
+    let shard = Shard::before(primary, vec![replica], bounded).await;
+    shard.primary.kill().await;
+    assert_eq!(shard.get("login:1").await, bulk("of alice"));
+    assert_unavailable(&shard.get("session:1").await);
+    assert_unavailable(&shard.ask(&["SET", "login:1", "of bob"]).await);
+    shard.await_usable(&shard.replicas[0], 0.0).await;
+    assert_unavailable(&shard.get("login:1").await);
+}
+
+/// Right: what a client reads behind a write of its own that is under way comes from the primary.
+#[tokio::test]
+async fn row_40_who_has_a_write_under_way_is_not_answered_by_a_replica() {
+    let (shard, link) = linked("read_from = 'replica'").await;
+    link.set_mode(Mode::HalfOpen).await;
+    let mut client = Client::connect(shard.sidecar.addr()).await;
+    assert_eq!(client.get("user:1").await, bulk("old"));
+    // In one packet, so that the second is read before the first can have been answered.
+    client
+        .0
+        .send("*3\r\n$3\r\nSET\r\n$6\r\nuser:1\r\n$4\r\nmine\r\n*2\r\n$3\r\nGET\r\n$6\r\nuser:1\r\n")
+        .await
+        .unwrap();
+    assert_eq!((client.reply().await, client.reply().await), ("+OK\r\n".to_owned(), bulk("mine")));
+    assert_eq!(shard.answers(FROM_REPLICA).await, 1.0);
+}
+
 /// What stands in the settings as a replica and is none has nothing to do with the primary's values.
 #[tokio::test]
 async fn a_redis_that_replicates_nobody_is_not_taken_for_a_replica() {

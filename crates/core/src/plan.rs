@@ -93,7 +93,8 @@ pub struct Bounds {
 impl Plan {
     /// The plan of a command with `intent` on a route of `role`, which has `available` tiers below the primary.
     ///
-    /// A role that fails closed keeps the primary alone, whatever is available.
+    /// A role that fails closed keeps the primary alone, whatever is available; but for sessions, which replicas may be
+    /// asked for where the route offers them, having bounded their age.
     pub fn new(role: Role, intent: Intent, available: TierSet, bounds: Bounds) -> Self {
         Self {
             tiers: Self::tiers(role, intent, available),
@@ -127,6 +128,9 @@ impl Plan {
     fn tiers(role: Role, intent: Intent, available: TierSet) -> TierSet {
         match (intent, role.stance()) {
             (Intent::Read, Stance::Open) => available.with(Tier::Primary),
+            (Intent::Read, Stance::Closed) if role == Role::Session && available.contains(Tier::Replica) => {
+                TierSet::of(&[Tier::Primary, Tier::Replica])
+            }
             (Intent::Read, Stance::Closed) | (Intent::Write, _) => TierSet::of(&[Tier::Primary]),
         }
     }
@@ -175,12 +179,20 @@ mod tests {
 
     #[test]
     fn a_role_that_fails_closed_asks_the_primary_alone_whatever_is_there() {
-        for role in [Role::Session, Role::Lock, Role::Idempotency, Role::RateLimit, Role::Unclassified] {
+        for role in [Role::Lock, Role::Idempotency, Role::RateLimit, Role::Unclassified] {
             for intent in [Intent::Read, Intent::Write] {
                 let plan = Plan::new(role, intent, ALL, BOUNDS);
                 assert_eq!(plan.tiers, TierSet::of(&[Tier::Primary]), "{role} {intent:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_session_is_read_from_nodes_only_and_from_replicas_where_they_are_offered() {
+        let tiers = |intent, offered| Plan::new(Role::Session, intent, offered, BOUNDS).tiers;
+        assert_eq!(tiers(Intent::Read, ALL), TierSet::of(&[Tier::Primary, Tier::Replica]));
+        assert_eq!(tiers(Intent::Read, ALL.without(Tier::Replica)), TierSet::of(&[Tier::Primary]));
+        assert_eq!(tiers(Intent::Write, ALL), TierSet::of(&[Tier::Primary]));
     }
 
     #[test]

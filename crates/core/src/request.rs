@@ -61,6 +61,8 @@ enum Front {
     Hit,
     /// That has been done, or the plan has none in front.
     Over,
+    /// Nobody may answer before the primary.
+    Passed,
     /// A copy of any age that may be served has been looked for too.
     Rescued,
 }
@@ -110,10 +112,10 @@ impl Request {
         request
     }
 
-    /// Keeps a request that has not been polled yet from being answered in front: the asker has a write under way that
-    /// the copy may not show.
+    /// Keeps a request that has not been polled yet from being answered in front of the primary, or by a replica before
+    /// it: the asker has a write under way that they may not show.
     pub fn pass_front(&mut self) {
-        self.front = Front::Over;
+        self.front = Front::Passed;
     }
 
     /// Whether a coherent copy answered, in the primary's stead and not in its absence.
@@ -270,7 +272,7 @@ impl Request {
 
     /// The tier to ask next, by what has been learned so far.
     fn next_tier(&self, plan: &Plan) -> Option<Tier> {
-        let preferred = plan.preferred.filter(|tier| plan.tiers.contains(*tier));
+        let preferred = plan.preferred.filter(|tier| plan.tiers.contains(*tier) && self.front != Front::Passed);
         preferred
             .into_iter()
             .chain(plan.tiers.iter())

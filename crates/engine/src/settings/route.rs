@@ -202,8 +202,9 @@ impl Route {
 
 fn tiers(written: &WrittenRoute, role: Role, has_source: bool, ground: &Ground<'_>) -> TierSet {
     let answers_without_redis = rules::may_be_answered_without_redis(role);
+    let from_replicas = answers_without_redis || (role == Role::Session && written.max_replica_lag.is_some());
     let offered = [
-        (Tier::Replica, ground.has_replicas && answers_without_redis && written.tiers.replica),
+        (Tier::Replica, ground.has_replicas && from_replicas && written.tiers.replica),
         (Tier::Regional, ground.has_regional && answers_without_redis && written.tiers.regional),
         (Tier::Local, ground.local.is_used() && answers_without_redis && written.tiers.local),
         (Tier::Origin, has_source),
