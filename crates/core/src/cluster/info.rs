@@ -23,6 +23,8 @@ pub struct ClusterInfo {
     pub current_epoch: u64,
     /// The epoch of the node's own map, or of its primary's.
     pub my_epoch: u64,
+    /// Slots whose owner the node cannot reach, or holds for dead.
+    pub slots_in_doubt: u64,
 }
 
 impl ClusterInfo {
@@ -39,17 +41,26 @@ impl ClusterInfo {
                 .map(|(_, value)| value.trim())
                 .ok_or(Unreadable::Info(name))
         };
-        let number = |name| field(name)?.parse().map_err(|_| Unreadable::Info(name));
+        let number = |name| field(name)?.parse::<u64>().map_err(|_| Unreadable::Info(name));
+        // No version is known that does not say it; one that does not has no doubt that could be heard.
+        let doubted = |name| number(name).unwrap_or(0);
         let state = match field(STATE)? {
             "ok" => ClusterState::Ok,
             "fail" => ClusterState::Fail,
             _ => return Err(Unreadable::Info(STATE)),
         };
-        Ok(Self { state, current_epoch: number(CURRENT_EPOCH)?, my_epoch: number(MY_EPOCH)? })
+        Ok(Self {
+            state,
+            current_epoch: number(CURRENT_EPOCH)?,
+            my_epoch: number(MY_EPOCH)?,
+            slots_in_doubt: doubted(SUSPECTED).saturating_add(doubted(FAILED)),
+        })
     }
 }
 
 const STATE: &str = "cluster_state";
+const SUSPECTED: &str = "cluster_slots_pfail";
+const FAILED: &str = "cluster_slots_fail";
 const CURRENT_EPOCH: &str = "cluster_current_epoch";
 const MY_EPOCH: &str = "cluster_my_epoch";
 
@@ -60,9 +71,9 @@ mod tests {
     #[test]
     fn state_and_epochs_are_found_among_other_fields() {
         let text =
-            b"cluster_state:fail\r\ncluster_slots_assigned:5461\r\ncluster_size:3\r\ncluster_current_epoch:9\r\n\
+            b"cluster_state:fail\r\ncluster_slots_pfail:3\r\ncluster_slots_fail:5461\r\ncluster_size:3\r\ncluster_current_epoch:9\r\n\
                      cluster_my_epoch:7\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n";
-        let info = ClusterInfo { state: ClusterState::Fail, current_epoch: 9, my_epoch: 7 };
+        let info = ClusterInfo { state: ClusterState::Fail, current_epoch: 9, my_epoch: 7, slots_in_doubt: 5_464 };
         assert_eq!(ClusterInfo::parse(text), Ok(info));
     }
 

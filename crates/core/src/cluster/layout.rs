@@ -1,7 +1,8 @@
 //! The map of a cluster as far as it is believed: shards, who is in them, and how far each may be trusted.
 //!
-//! Only what can serve is in it: nodes that are being met or that nobody knows the address of are left out, and so are
-//! primaries without slots, which are asked nothing.
+//! Only what can serve is in it: nodes that are being met or that nobody knows the address of are left out. Primaries
+//! without slots are no shards, but stand by: a slot on its way to one of them has requests sent there before it is the
+//! owner.
 
 use std::ops::RangeInclusive;
 
@@ -12,6 +13,8 @@ use super::{Endpoint, NodeId, Slot, ranges};
 pub struct Layout {
     /// Its shards, by their first slot.
     pub shards: Vec<ShardLayout>,
+    /// Primaries that are well and own no slots, by name.
+    pub spare: Vec<MemberLayout>,
 }
 
 /// A primary with its replicas, and the slots that are theirs.
@@ -73,9 +76,9 @@ impl Layout {
         self.shards.iter().find(|shard| ranges::contain(&shard.slots, slot))
     }
 
-    /// All nodes, shard by shard, the primary of each first.
+    /// All nodes, shard by shard, the primary of each first, then those that stand by.
     pub fn members(&self) -> impl Iterator<Item = &MemberLayout> {
-        self.shards.iter().flat_map(|shard| shard.primary.iter().chain(&shard.replicas))
+        self.shards.iter().flat_map(|shard| shard.primary.iter().chain(&shard.replicas)).chain(&self.spare)
     }
 
     /// How many slots somebody owns.

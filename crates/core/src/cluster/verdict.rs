@@ -25,7 +25,7 @@ use std::ops::RangeInclusive;
 pub use self::disbelief::Disbelief;
 use self::roll::Roll;
 use self::standing::Bench;
-use super::{Layout, MemberLayout, NodeId, ShardLayout, Slot, Standing, Witness};
+use super::{Endpoint, Layout, MemberLayout, NodeId, ShardLayout, Slot, Standing, Witness};
 
 /// What `witnesses` say of their cluster, of which `before` was believed last.
 ///
@@ -37,10 +37,11 @@ pub fn believe(witnesses: &[Witness], before: Option<&Layout>) -> Result<Layout,
     let owners = owners::of(&leaders);
     let roll = Roll::of(&leaders, &owners);
     let bench = Bench::of(&family, &leaders, before);
+    let spare = roll.spare(&owners).map(|(id, endpoint)| sound(id, endpoint)).collect();
     let shards = owners.into_iter().map(|(owner, slots)| shard(owner, slots, &roll, &bench));
     let mut shards = shards.collect::<Vec<_>>();
     shards.sort_by_key(|shard| shard.slots.first().map(|range| *range.start()));
-    Ok(Layout { shards })
+    Ok(Layout { shards, spare })
 }
 
 /// `before`, in which the nodes are marked that have said that they see no majority.
@@ -67,6 +68,10 @@ fn leaders<'w>(family: &[&'w Witness]) -> Result<Vec<&'w Witness>, Disbelief> {
         });
     };
     Ok(believable().filter(|witness| witness.current_epoch == latest).copied().collect())
+}
+
+fn sound(id: NodeId, endpoint: &Endpoint) -> MemberLayout {
+    MemberLayout { id, endpoint: endpoint.clone(), standing: Standing::Sound }
 }
 
 fn shard(owner: NodeId, slots: Vec<RangeInclusive<Slot>>, roll: &Roll<'_>, bench: &Bench<'_>) -> ShardLayout {

@@ -28,7 +28,7 @@ impl Witness {
     /// # Errors
     /// What no honest node answers.
     pub fn read(from: Endpoint, info: &[u8], nodes: &[u8]) -> Result<Self, Unreadable> {
-        let ClusterInfo { state, current_epoch, my_epoch } = ClusterInfo::parse(info)?;
+        let ClusterInfo { state, current_epoch, my_epoch, .. } = ClusterInfo::parse(info)?;
         let members = Sighting::parse_lines(nodes, &from)?;
         Ok(Self { from, state, current_epoch, my_epoch, members })
     }

@@ -303,7 +303,8 @@ impl Deployment {
     /// Whether all is as it should be, so that there is no hurry to look again.
     pub(super) fn is_settled(&self) -> bool {
         let view = self.view();
-        self.last.lock().is_sound && view.shards().iter().all(|shard| view.is_well(shard))
+        let is_covered = view.slots_assigned() == Slot::COUNT;
+        self.last.lock().is_sound && is_covered && view.shards().iter().all(|shard| view.is_well(shard))
     }
 
     /// Takes up what a look has shown.
@@ -372,6 +373,15 @@ impl Deployment {
                 shard.replicas.iter().map(|seen| node(self.rank.replicas(), seen, reads)),
                 shard.slots.clone(),
             );
+        }
+        for node in &seen.spare {
+            builder.add_spare(self.maker.node(
+                self.rank.primaries(),
+                &node.address,
+                of_primaries,
+                node.leads.clone(),
+                [&*before],
+            ));
         }
         let version = before.version() + 1;
         let view = match self.topology() {

@@ -10,6 +10,8 @@ use super::address::Destination;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) shards: Vec<SeenShard>,
+    /// Primaries without slots.
+    pub(super) spare: Vec<Destination>,
 }
 
 /// A primary with its replicas, where they are connected to.

@@ -28,6 +28,8 @@ pub struct View {
     taken: Time,
     nodes: Box<[Arc<Node>]>,
     shards: Box<[Shard]>,
+    /// Primaries that own no slots: asked only what is sent to them.
+    spare: Box<[u16]>,
     /// Which shard owns each slot; without it, the only shard owns everything.
     slots: Option<Box<[u16; Slot::COUNT]>>,
 }
@@ -44,6 +46,7 @@ pub struct Shard {
 pub(crate) struct Builder {
     nodes: Vec<Arc<Node>>,
     shards: Vec<Shard>,
+    spare: Vec<u16>,
 }
 
 /// The views that a request goes by.
@@ -68,6 +71,12 @@ impl Builder {
         self.shards.push(Shard { primary, replicas, slots: slots.into() });
     }
 
+    /// Adds a primary that owns no slots.
+    pub(crate) fn add_spare(&mut self, node: Arc<Node>) {
+        let index = self.index_of(node);
+        self.spare.push(index);
+    }
+
     fn index_of(&mut self, node: Arc<Node>) -> u16 {
         self.nodes.push(node);
         (self.nodes.len() - 1) as u16
@@ -76,7 +85,7 @@ impl Builder {
     /// The view of a deployment whose only shard, if it is known, owns everything.
     pub(crate) fn whole(self, version: u64, taken: Time) -> View {
         debug_assert!(self.shards.len() <= 1, "several shards need a table of slots");
-        View { version, taken, nodes: self.nodes.into(), shards: self.shards.into(), slots: None }
+        self.view(version, taken, None)
     }
 
     /// The view of a deployment whose shards own slots.
@@ -85,7 +94,12 @@ impl Builder {
         for (index, shard) in self.shards.iter().enumerate() {
             ranges::slots(&shard.slots).for_each(|slot| slots[slot.index()] = index as u16);
         }
-        View { version, taken, nodes: self.nodes.into(), shards: self.shards.into(), slots: Some(slots) }
+        self.view(version, taken, Some(slots))
+    }
+
+    fn view(self, version: u64, taken: Time, slots: Option<Box<[u16; Slot::COUNT]>>) -> View {
+        let Self { nodes, shards, spare } = self;
+        View { version, taken, nodes: nodes.into(), shards: shards.into(), spare: spare.into(), slots }
     }
 }
 
@@ -166,10 +180,11 @@ impl View {
         self.primary_of(self.shard_of(place)?)
     }
 
-    /// The index of the primary at `address`.
+    /// The index of the primary at `address` if it is believed to be one, whether it owns slots or not.
     pub fn primary_at(&self, address: &NodeAddress) -> Option<u16> {
-        let mut primaries = self.shards.iter().filter_map(|shard| shard.primary);
-        primaries.find(|(index, _)| self.node(*index).options().address == *address).map(|(index, _)| index)
+        let believed = |(index, standing): (u16, Standing)| (standing == Standing::Sound).then_some(index);
+        let owners = self.shards.iter().filter_map(|shard| shard.primary.and_then(believed));
+        owners.chain(self.spare.iter().copied()).find(|index| self.node(*index).options().address == *address)
     }
 
     /// Whether the primary of `shard` can be asked: it is believed, and its circuit is closed.

@@ -65,6 +65,14 @@ impl Source {
         }
     }
 
+    /// Returns when there is reason to look although nobody has asked for it.
+    async fn stirred(&mut self) {
+        match self {
+            Self::Cluster(cluster) => cluster.stirred().await,
+            Self::Sentinels(_) => std::future::pending().await,
+        }
+    }
+
     async fn look(&mut self, deployment: &Deployment) -> Result<Seen, Blind> {
         match self {
             Self::Cluster(cluster) => cluster.look(deployment).await,
@@ -137,6 +145,7 @@ pub(super) async fn watch_forever(watched: Weak<Deployment>) {
         tokio::select! {
             () = sleep(pace.rest(is_settled, now)) => {}
             () = asked => {}
+            () = source.stirred(), if is_settled => {}
             () = shutdown.begun() => return,
         }
     }

@@ -52,6 +52,17 @@ impl<'w> Roll<'w> {
         replicas.map(|(id, _)| *id)
     }
 
+    /// Primaries that own nothing, and that nobody doubts to be there.
+    pub(super) fn spare<'r>(&'r self, owners: &'r Owners) -> impl Iterator<Item = (NodeId, &'w Endpoint)> + 'r {
+        let idle = self.members.values().filter(|member| {
+            member.role == Role::Primary
+                && member.condition == Condition::Well
+                && (member.link_up || member.is_self)
+                && !owners.contains_key(&member.id)
+        });
+        idle.filter_map(|member| Some((member.id, *self.endpoints.get(&member.id)?)))
+    }
+
     /// Follows a replica to the primary; replicas that follow each other in a ring have none.
     fn root_of(&self, mut id: NodeId, owners: &Owners) -> Option<NodeId> {
         for _ in 0..MAX_MEMBERS {

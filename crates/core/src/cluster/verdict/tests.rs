@@ -78,6 +78,17 @@ fn a_healthy_cluster_of_which_all_primaries_have_spoken_is_sound() {
 }
 
 #[test]
+fn primaries_without_slots_stand_by_while_they_are_well() {
+    let grown =
+        format!("{HEALTHY}; 7 master 8; 8 master,fail 9; 9 master,fail? 0; 10 master,handshake 0; 11 slave:7 8");
+    let layout = believe(&[1, 2, 3].map(|me| witness(me, 9, &grown)), Some(&healthy())).unwrap();
+    assert_eq!(layout.shards, healthy().shards);
+    let spare: Vec<_> = layout.spare.iter().map(|member| &member.endpoint).collect();
+    assert_eq!(spare, [&endpoint(7)]);
+    assert!(believe(&[witness(2, 7, PROMOTED)], None).unwrap().spare.is_empty(), "the old primary is dead");
+}
+
+#[test]
 fn primaries_that_have_not_spoken_are_unproven_at_first_and_sound_if_they_were_sound_before() {
     let spoke = [witness(5, 6, HEALTHY)];
     let first = believe(&spoke, None).unwrap();

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use failsoft_core::cluster::{Endpoint, Witness};
+use failsoft_core::cluster::{ClusterInfo, Endpoint, Witness};
 use failsoft_core::outcome::Silence;
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::reply::{self, Head};
@@ -56,6 +56,18 @@ async fn converse(wire: &mut Wire, way: Way<'_>) -> Result<Witness, Unheard> {
     endpoints(&mut replies, &shards, way).await?.correct(&mut witness);
     replies.end().map_err(Unheard::Silent)?;
     Ok(witness)
+}
+
+/// Asks a node, over a connection on which nothing is outstanding, how it is, and nothing else.
+///
+/// # Errors
+/// As [`question`].
+pub(super) async fn info(wire: &mut Wire) -> Result<ClusterInfo, Unheard> {
+    let mut replies = Replies::of(wire);
+    replies.ask(&commands(&["INFO"])).await.map_err(Unheard::Silent)?;
+    let info = replies.next().await.map_err(Unheard::Silent)?;
+    replies.end().map_err(Unheard::Silent)?;
+    Ok(ClusterInfo::parse(text(&info)?)?)
 }
 
 async fn endpoints(replies: &mut Replies<'_>, shards: &[u8], way: Way<'_>) -> Result<Endpoints, Unheard> {

@@ -3,6 +3,7 @@
 //! What they answer is read here; what of it is believed the core decides ([`failsoft_core::cluster`]).
 
 mod interview;
+mod pulse;
 mod reading;
 mod unheard;
 pub(super) mod watching;

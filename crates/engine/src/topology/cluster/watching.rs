@@ -12,8 +12,9 @@ use failsoft_core::cluster::{Layout, MemberLayout, ShardLayout, Standing, Witnes
 use failsoft_core::outcome::Silence;
 use failsoft_resp::Protocol;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use super::{Unheard, question};
+use super::{Unheard, pulse, question};
 use crate::clock::dice;
 use crate::node::{Leads, NodeOptions, Reads, handshake};
 use crate::settings::NodeAddress;
@@ -33,6 +34,11 @@ pub(in crate::topology) struct Cluster {
     seeds: Vec<NodeAddress>,
     layout: Option<Layout>,
     lines: HashMap<NodeAddress, Line>,
+    /// The latest epoch that anybody has told of.
+    epoch: u64,
+    /// How long a node has to answer.
+    timeout: Duration,
+    is_uneasy: bool,
 }
 
 /// What is kept of a node that is asked.
@@ -45,7 +51,15 @@ enum Line {
 
 impl Cluster {
     pub(in crate::topology) fn of(deployment: &Deployment) -> Self {
-        Self { seeds: deployment.settings().seeds().to_vec(), layout: None, lines: HashMap::new() }
+        let settings = deployment.settings();
+        Self {
+            seeds: settings.seeds().to_vec(),
+            layout: None,
+            lines: HashMap::new(),
+            epoch: 0,
+            timeout: settings.timeout(),
+            is_uneasy: false,
+        }
     }
 
     /// Looks once.
@@ -75,6 +89,41 @@ impl Cluster {
         self.forget_departed(layout, addresses);
         self.layout = believed.ok();
         Ok(seen)
+    }
+
+    /// Returns when a node says that not all is well, or does not answer; the nodes are asked from time to time.
+    pub(in crate::topology) async fn stirred(&mut self) {
+        loop {
+            sleep(if self.is_uneasy { pulse::UNEASY } else { pulse::CALM }).await;
+            self.is_uneasy = !self.is_calm().await;
+            if self.is_uneasy {
+                return;
+            }
+        }
+    }
+
+    async fn is_calm(&mut self) -> bool {
+        for address in self.drawn() {
+            let Some(Line::Open(mut wire)) = self.lines.remove(&address) else { continue };
+            let answer = pulse::is_calm(&mut wire, self.epoch, self.timeout).await;
+            if answer.is_some() {
+                self.lines.insert(address, Line::Open(wire));
+            }
+            if answer != Some(true) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A few of those there is a connection to.
+    fn drawn(&self) -> Vec<NodeAddress> {
+        let open = self.lines.iter().filter(|(_, line)| matches!(line, Line::Open(_)));
+        let mut open: Vec<_> = open.map(|(address, _)| address.clone()).collect();
+        while open.len() > pulse::ASKED {
+            open.swap_remove(dice() as usize % open.len());
+        }
+        open
     }
 
     /// Nothing new is believed. What has been said about itself by a node that is cut off is kept until there is.
@@ -126,6 +175,7 @@ impl Cluster {
             let Ok((address, answer)) = answered else { continue };
             match answer {
                 Ok((witness, wire)) => {
+                    self.epoch = self.epoch.max(witness.current_epoch);
                     self.lines.insert(address, Line::Open(wire));
                     heard.witnesses.push(witness);
                 }
@@ -192,7 +242,8 @@ fn seen(layout: &Layout, addresses: &Addresses) -> Seen {
         replicas: usable(&shard.replicas).filter_map(|member| reach(addresses, member)).collect(),
         slots: shard.slots.clone(),
     };
-    Seen { shards: layout.shards.iter().map(shard).collect() }
+    let spare = layout.spare.iter().filter_map(|member| reach(addresses, member));
+    Seen { shards: layout.shards.iter().map(shard).collect(), spare: spare.collect() }
 }
 
 /// Replicas that the majority calls dead would only be waited for.

@@ -137,7 +137,7 @@ impl Sentinels {
         // Who of them is asked first is weighed at each request; a view does not change with it.
         replicas.sort_by_cached_key(|replica| replica.address.to_string());
         let primary = reach(&layout.primary).map(|node| (node, standing));
-        Seen { shards: vec![SeenShard { primary, replicas, slots: Vec::new() }] }
+        Seen { shards: vec![SeenShard { primary, replicas, slots: Vec::new() }], spare: Vec::new() }
     }
 }
 
