@@ -118,6 +118,13 @@ impl Request {
         self.front = Front::Passed;
     }
 
+    /// Ends a request that was going to be repeated after a pause, in which what was asked after it would overtake it.
+    pub fn forgo_repeat(&mut self, plan: &Plan, now: Time) {
+        if let State::Pausing { tier, .. } = self.state {
+            self.end(self.refused_ending(plan, tier, now));
+        }
+    }
+
     /// Whether a coherent copy answered, in the primary's stead and not in its absence.
     pub fn was_answered_in_front(&self) -> bool {
         self.front == Front::Hit

@@ -232,6 +232,20 @@ impl Job {
         self.author() == Author::Node || self.matter.place != Place::Anywhere
     }
 
+    /// Whether it changes something, so that it may not be overtaken by what its caller asks later.
+    pub fn is_change(&self) -> bool {
+        match self.matter.way {
+            Way::Write | Way::Script => true,
+            Way::Through | Way::Nodes => false,
+        }
+    }
+
+    /// Ends it if it would be repeated after a pause, and goes on.
+    pub fn forgo_repeat(&mut self, context: &Context, now: Time) -> Progress {
+        self.request.forgo_repeat(context.world.route(self.matter.route).plan(self.matter.way), now);
+        self.advance(context, now)
+    }
+
     /// Goes on by these views.
     pub fn take_up(&mut self, views: Views) {
         self.trail.take_up(views);

@@ -166,7 +166,7 @@ impl Dispatcher {
     }
 
     fn dispatch_sound(&mut self, command: &Command<'_>, now: Time) -> Next {
-        if self.barrier.is_some_and(|ticket| !self.replies.is_answered(ticket)) {
+        if self.replies.is_repeating() || self.barrier.is_some_and(|ticket| !self.replies.is_answered(ticket)) {
             return Next::Settle;
         }
         match classify(&self.context.world, &self.context.views.redis, command) {

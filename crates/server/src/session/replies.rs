@@ -25,7 +25,7 @@ use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
 
 use self::apart::Apart;
-use self::detours::Detours;
+use self::detours::{Detours, Repeated};
 pub(crate) use self::touched::Touched;
 use failsoft::gauge::Gauge;
 
@@ -46,6 +46,8 @@ const TOO_MANY_FALLBACKS: &[u8] =
 pub(crate) struct Replies {
     inner: Mutex<Inner>,
     fallbacks: Arc<Gauge>,
+    /// The change that is repeated after a pause; later commands wait for it.
+    repeated: Repeated,
 }
 
 struct Inner {
@@ -135,7 +137,7 @@ impl Replies {
             typical: UNKNOWN_REPLY,
             detours: Detours::default(),
         };
-        Self { inner: Mutex::new(inner), fallbacks }
+        Self { inner: Mutex::new(inner), fallbacks, repeated: Repeated::default() }
     }
 
     /// Takes the next place; returns its ticket.
@@ -447,15 +449,17 @@ impl Replies {
     fn handle_delivery(self: &Arc<Self>, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
+        let followers = (inner.first + inner.slots.len() as u64).saturating_sub(ticket + 1);
         if outcome == Outcome::Refused(Refusal::TryAgain)
-            && let Some(apart) = inner.take_apart(ticket)
+            && let Some(apart) = self.take_apart(inner, ticket, followers)
         {
             return Errand::FallApart(apart);
         }
         let progress = match inner.slots.get_mut((ticket - inner.first) as usize) {
             Some(Slot::Asked { job, touched }) => {
                 touched.invalidate(&inner.context.world);
-                Some(job.handle_reply(&inner.context, outcome, reply, now))
+                let progress = job.handle_reply(&inner.context, outcome, reply, now);
+                Some(self.keep_order(job, &inner.context, ticket, followers, progress, now))
             }
             Some(Slot::AskedMany { job, verb, keys }) if outcome == Outcome::Hit && verb.is_complete(reply, *keys) => {
                 Some(job.handle_reply(&inner.context, outcome, reply, now))

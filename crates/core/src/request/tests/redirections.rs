@@ -196,3 +196,19 @@ fn a_read_that_prefers_replicas_asks_them_first_and_the_primary_when_they_do_not
     assert_eq!(follow(&plan, &[gone, Outcome::Hit], &[]).0, [replica, FIRST]);
     assert_eq!(write(Role::Session).with_replica_first(), write(Role::Session));
 }
+
+#[test]
+fn a_change_whose_repeat_would_be_overtaken_ends_instead() {
+    let (plan, now) = (write(Role::Lock), Time::ZERO);
+    let mut deployment = Deployment { redirections: VecDeque::new() };
+    let mut request = Request::new(&plan, now);
+    assert!(matches!(request.poll_step(&plan, &mut deployment, now), Step::Ask(_)));
+    request.forgo_repeat(&plan, now);
+    request.handle_outcome(&plan, &mut deployment, TRY_AGAIN, now, 0);
+    assert!(matches!(request.poll_step(&plan, &mut deployment, now), Step::Wait(_)), "what is under way goes on");
+    request.forgo_repeat(&plan, now);
+    let Step::End(Ending::Unavailable(apology)) = request.poll_step(&plan, &mut deployment, now) else {
+        panic!("it has not ended")
+    };
+    assert_eq!((apology.tier, apology.because), (Tier::Primary, TRY_AGAIN));
+}

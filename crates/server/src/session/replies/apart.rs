@@ -1,8 +1,8 @@
 //! A command whose keys lie in one slot that is on its way to another node: some are here already, and some there.
 //!
 //! No node can carry it out, and it is not known for how long (TRYAGAIN). Each of its keys alone is at a definite place,
-//! so it goes on key by key. What the client has asked for since may have been carried out by then, as it may for
-//! anybody who asks again.
+//! so it goes on key by key. A change does so only if the client has asked for nothing since, which may have been carried
+//! out already, and has the client's later commands wait for it.
 
 use std::sync::Arc;
 
@@ -19,21 +19,25 @@ pub(super) struct Apart {
     touched: Touched,
 }
 
-impl Inner {
-    /// The request at `ticket`, if it can go on key by key.
-    pub(super) fn take_apart(&mut self, ticket: u64) -> Option<Apart> {
-        let Some(Slot::Asked { job, .. }) = self.slot(ticket) else {
+impl Replies {
+    /// The request at `ticket`, which is followed by others, if it can go on key by key.
+    pub(super) fn take_apart(&self, inner: &mut Inner, ticket: u64, followers: u64) -> Option<Apart> {
+        let Some(Slot::Asked { job, .. }) = inner.slot(ticket) else {
             return None;
         };
+        if job.is_change() && followers > 0 {
+            return None;
+        }
         let (undertaking, protocol) = (Undertaking::key_by_key(job.frame())?, job.matter().protocol);
-        match self.take(ticket) {
+        if job.is_change() {
+            self.hold_back(ticket);
+        }
+        match inner.take(ticket) {
             Slot::Asked { touched, .. } => Some(Apart { undertaking, protocol, touched }),
             Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running => None,
         }
     }
-}
 
-impl Replies {
     /// Carries the command at `ticket` on key by key.
     pub(super) fn fall_apart(self: &Arc<Self>, ticket: u64, apart: Apart) {
         let Apart { undertaking, protocol, touched } = apart;

@@ -1,13 +1,17 @@
 //! Requests that were sent elsewhere: asked again at once where it is known whom, and otherwise when that is known.
 //!
 //! They keep their order, so that of two writes to one key the second is never asked before the first: those that wait
-//! for the map wait in one line, and whatever is sent elsewhere while there is a line joins it.
+//! for the map wait in one line, and whatever is sent elsewhere while there is a line joins it. A change that is to be
+//! repeated after a pause (its keys are divided by a slot on the move) keeps the client's later commands waiting; if some
+//! have been sent already, it is not repeated: nothing was done, and its client is told so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use failsoft::context::Context;
 use failsoft::delivery::{Deliver, Sink};
-use failsoft::job::Progress;
+use failsoft::job::{Job, Progress};
 use failsoft::node::Question;
 use failsoft::topology::{Hint, Look};
 use failsoft_core::request::Ask;
@@ -20,6 +24,10 @@ use super::{Errand, Inbox, Inner, Replies, Slot};
 pub(super) struct Detours {
     line: VecDeque<Waiting>,
 }
+
+/// The ticket of the last change that is repeated, and one; 0 before the first.
+#[derive(Default)]
+pub(super) struct Repeated(AtomicU64);
 
 /// A request that waits for its turn; it keeps its place among the replies.
 struct Waiting {
@@ -36,6 +44,39 @@ enum Cause {
 }
 
 impl Replies {
+    /// Whether a change is being repeated which no later command may overtake.
+    #[inline]
+    pub(crate) fn is_repeating(&self) -> bool {
+        let after = self.repeated.0.load(Ordering::Relaxed);
+        after > 0 && !self.is_answered(after - 1)
+    }
+
+    /// Has later commands wait for the change at `ticket`.
+    pub(super) fn hold_back(&self, ticket: u64) {
+        self.repeated.0.store(ticket + 1, Ordering::Relaxed);
+    }
+
+    /// Has later commands wait for a change that is to be repeated after a pause, or, if there are such commands
+    /// (`followers`), has it end.
+    pub(super) fn keep_order(
+        &self,
+        job: &mut Job,
+        context: &Context,
+        ticket: u64,
+        followers: u64,
+        progress: Progress,
+        now: Time,
+    ) -> Progress {
+        match progress {
+            Progress::Wait(_) if job.is_change() && followers > 0 => job.forgo_repeat(context, now),
+            Progress::Wait(_) if job.is_change() => {
+                self.hold_back(ticket);
+                progress
+            }
+            Progress::Wait(_) | Progress::Ask(_) | Progress::Learn(_) | Progress::Done(_) => progress,
+        }
+    }
+
     /// Carries the request at `ticket` on if it is sent to another primary, or waits to learn of one.
     pub(super) fn detour(
         self: &Arc<Self>,
@@ -93,7 +134,7 @@ impl Replies {
         });
     }
 
-    fn next_detour(&self) -> Option<(Cause, failsoft::context::Context)> {
+    fn next_detour(&self) -> Option<(Cause, Context)> {
         let inner = self.inner.lock();
         let first = inner.detours.line.front()?;
         Some((first.cause, inner.context.clone()))
