@@ -3,9 +3,12 @@
 // Every test binary compiles this module and uses its own part of it.
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod load;
+
 use std::path::Path;
 
 use failsoft_testkit::cluster::Cluster;
+use failsoft_testkit::origin::HttpOrigin;
 use failsoft_testkit::sidecar::Sidecar;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
@@ -41,4 +44,35 @@ pub async fn ask<T: FromRedisValue>(connection: &mut MultiplexedConnection, word
         command.arg(word);
     });
     command.query_async(connection).await
+}
+
+/// Settings with which no request of a busy machine is given up early: for tests that are not about time.
+pub const PATIENT: &str = "redis.timeout = \"10s\"\nrequest.deadline = \"20s\"\nbreaker.slow_call = \"1m\"\n";
+
+/// What an origin of a [`users`] route is asked for in a second, at most.
+pub const CAP: usize = 300;
+
+/// A route `user:{id}` whose values `origin` has, at most [`CAP`] of them a second.
+pub fn users(origin: &HttpOrigin) -> String {
+    format!(
+        "[origins.catalogue]\nurl = \"{}\"\nmax_concurrency = 20\nmax_rate = {CAP}\nqueue = 1000\n\n\
+         [[routes]]\nkeys = \"user:{{id:int}}\"\nrole = \"cache\"\norigin = \"catalogue\"\nget = \"/users/{{id}}\"\n\
+         max_stale = \"10m\"\n",
+        origin.url()
+    )
+}
+
+/// What a client is answered for `user:{id}`.
+pub fn user(id: usize) -> String {
+    bulk(&HttpOrigin::body_of("users", id as u64))
+}
+
+/// A bulk string.
+pub fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
+}
+
+/// The sum of a metric's samples with these labels; 0 before the first.
+pub async fn count(sidecar: &Sidecar, metric: &str, labels: &[(&str, &str)]) -> f64 {
+    sidecar.metric(metric, labels).await.unwrap_or(0.0)
 }

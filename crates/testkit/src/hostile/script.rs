@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::cluster::slot;
+
 /// One thing a hostile server does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
@@ -93,7 +95,7 @@ impl Script {
         self
     }
 
-    /// Does `acts` about requests whose first word is `word` (in any case), whatever their number.
+    /// Does `acts` about requests whose first word is `word` (in any case), whatever their number; of `GET key` its first two.
     pub fn on(mut self, word: &str, acts: impl Into<Vec<Act>>) -> Self {
         self.words.insert(word.to_ascii_uppercase(), acts.into());
         self
@@ -116,18 +118,38 @@ impl Script {
             .on("INFO", [Act::send(format!("${}\r\n{info}\r\n", info.len()))])
     }
 
+    /// Says that it is all of a cluster: the owner of every slot, at `addr`.
+    pub fn cluster_of_one(self, addr: SocketAddr) -> Self {
+        let (id, last) = ("c".repeat(40), slot::COUNT - 1);
+        let (host, port) = (addr.ip(), addr.port());
+        let info = "cluster_state:ok\r\ncluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_current_epoch:1\r\n\
+                    cluster_my_epoch:1\r\n";
+        let nodes = format!("{id} {addr}@1{port} myself,master - 0 0 1 connected 0-{last}\n");
+        let slots = format!("*1\r\n*3\r\n:0\r\n:{last}\r\n*3\r\n{}:{port}\r\n{}", bulk(&host.to_string()), bulk(&id));
+        self.on("CLUSTER INFO", [Act::send(bulk(info))])
+            .on("CLUSTER NODES", [Act::send(bulk(&nodes))])
+            .on("CLUSTER SHARDS", [Act::send("-ERR unknown subcommand 'SHARDS'\r\n")])
+            .on("CLUSTER SLOTS", [Act::send(slots)])
+    }
+
     pub(super) fn opening(&self) -> &[Act] {
         &self.greeting
     }
 
     /// What to do about a request; `number` counts, from 0, those of the connection that no word decided.
-    pub(super) fn about(&self, word: &str, number: usize) -> Decided<'_> {
-        if let Some(acts) = self.words.get(&word.to_ascii_uppercase()) {
+    pub(super) fn about(&self, words: &[String], number: usize) -> Decided<'_> {
+        let title =
+            |most: usize| words.iter().take(most).map(|word| word.to_ascii_uppercase()).collect::<Vec<_>>().join(" ");
+        if let Some(acts) = self.words.get(&title(2)).or_else(|| self.words.get(&title(1))) {
             return Decided::ByWord(acts);
         }
         let last = self.answers.len().saturating_sub(1);
         Decided::ByNumber(self.answers.get(number.min(last)).map_or(&[], Vec::as_slice))
     }
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
 }
 
 pub(super) enum Decided<'a> {

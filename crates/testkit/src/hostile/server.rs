@@ -76,7 +76,7 @@ async fn play(stream: &mut TcpStream, script: &Script, asked: &Mutex<Vec<Vec<Str
     loop {
         while let Some(request) = framer.next_frame().map_err(|_| Over)? {
             let words = words(&request);
-            let decided = script.about(words.first().map_or("", String::as_str), number);
+            let decided = script.about(&words, number);
             asked.lock().push(words);
             let acts = match decided {
                 Decided::ByWord(acts) => acts,
