@@ -112,7 +112,7 @@ impl Blind {
 }
 
 /// A sentence about each who has said nothing, in an order that is always the same.
-pub(super) fn each<U: Display>(unheard: Vec<(NodeAddress, U)>) -> Vec<String> {
+pub(super) fn each<U: Display>(unheard: &[(NodeAddress, U)]) -> Vec<String> {
     let mut sentences: Vec<_> = unheard.iter().map(|(address, unheard)| format!("{address} {unheard}")).collect();
     sentences.sort_unstable();
     sentences

@@ -134,7 +134,7 @@ impl Cluster {
             Some(why) => ("disbelieved", why),
             None => ("unheard", "no node of the cluster answers".to_owned()),
         };
-        Blind { reason, why, unheard: each(heard.unheard), still }
+        Blind { reason, why, unheard: each(&heard.unheard), still }
     }
 
     /// Whom to ask: those that are named, then those that are believed to be there; not more than a few.

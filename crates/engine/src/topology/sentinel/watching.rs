@@ -81,7 +81,7 @@ impl Sentinels {
             Ok(layout) => layout,
             Err(disbelief) => {
                 let reason = if witnesses.is_empty() { "unheard" } else { "disbelieved" };
-                return Err(Blind { reason, why: disbelief.to_string(), unheard: each(unheard), still: None });
+                return Err(Blind { reason, why: disbelief.to_string(), unheard: each(&unheard), still: None });
             }
         };
         let looked = self.prove(deployment, &layout).await;
