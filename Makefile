@@ -12,7 +12,7 @@ help: ## list these commands
 	@echo
 	@echo "  ARGS=... is passed on, for example: make demo ARGS=--keep, make test ARGS='-p failsoft-core'"
 
-demo: ## a real Redis dies under load while every read is answered (a minute, after the build)
+demo: ## a real Redis cluster dies under load while every read is answered (a minute, after the build)
 	@scripts/setup.sh demo
 	@cargo build --release --locked -p failsoft-cli
 	@$${CARGO_TARGET_DIR:-target}/release/failsoft demo $(ARGS)

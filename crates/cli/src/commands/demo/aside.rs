@@ -12,19 +12,23 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use redis::AsyncCommands;
+use redis::cluster::ClusterClientBuilder;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncCommands, RedisResult};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use super::error::DemoError;
-use super::plan::CAP;
+use super::plan::{CAP, Play};
 use super::reader::{Answer, Reader, judged};
 use super::through::Connections;
 use super::users;
 
 const PATIENCE_WITH_REDIS: Duration = Duration::from_millis(200);
+/// Nodes that it is told of.
+const SEEDS: usize = 3;
 const PATIENCE_WITH_DATABASE: Duration = Duration::from_secs(1);
 const TTL_SECONDS: u64 = 60;
 const DATABASE_CONNECTIONS: u32 = 10;
@@ -32,8 +36,15 @@ const QUERY_TIME: Duration = Duration::from_millis(1000 * DATABASE_CONNECTIONS a
 
 /// A program with a cache beside its database.
 pub(super) struct Aside {
-    redis: Connections,
+    redis: Cache,
     database: Database,
+}
+
+/// How it speaks to Redis.
+enum Cache {
+    One(Connections),
+    /// The client finds out itself which node owns a key.
+    Cluster(ClusterConnection),
 }
 
 struct Database {
@@ -48,22 +59,43 @@ pub(super) fn key(user: u32) -> String {
 }
 
 impl Aside {
-    pub(super) async fn connect(primary: SocketAddr, database: &Path) -> Result<Self, DemoError> {
-        let redis = Connections::open(primary, PATIENCE_WITH_REDIS).await;
-        let redis = redis.map_err(DemoError::redis("connect to Redis"))?;
+    pub(super) async fn connect(play: Play, redis: &[SocketAddr], database: &Path) -> Result<Self, DemoError> {
+        let cache = match play {
+            Play::Cluster => connect_cluster(redis).await.map(Cache::Cluster),
+            Play::Standalone => Connections::open(redis[0], PATIENCE_WITH_REDIS).await.map(Cache::One),
+        };
+        let redis = cache.map_err(DemoError::redis("connect to Redis"))?;
         Ok(Self { redis, database: Database::open(database)? })
     }
 
     /// In the background and without asking what became of it: the caller has its value already.
     fn keep(&self, user: u32, value: String) {
-        let mut redis = self.redis.next();
-        spawn_local(async move { redis.set_ex::<_, _, ()>(key(user), value, TTL_SECONDS).await });
+        match &self.redis {
+            Cache::One(connections) => keep_at(connections.next(), user, value),
+            Cache::Cluster(connection) => keep_at(connection.clone(), user, value),
+        }
     }
+}
+
+fn keep_at(mut redis: impl AsyncCommands + 'static, user: u32, value: String) {
+    spawn_local(async move { redis.set_ex::<_, _, ()>(key(user), value, TTL_SECONDS).await });
+}
+
+/// Its patience is over the whole of a command, with whatever the client does to find its node again.
+async fn connect_cluster(redis: &[SocketAddr]) -> RedisResult<ClusterConnection> {
+    let client = ClusterClientBuilder::new(redis.iter().take(SEEDS).map(|node| format!("redis://{node}")))
+        .connection_timeout(PATIENCE_WITH_REDIS)
+        .response_timeout(PATIENCE_WITH_REDIS)
+        .build()?;
+    client.get_async_connection().await
 }
 
 impl Reader for Aside {
     async fn read(&self, user: u32) -> Answer {
-        let cached: Result<Option<Vec<u8>>, _> = self.redis.next().get(key(user)).await;
+        let cached: RedisResult<Option<Vec<u8>>> = match &self.redis {
+            Cache::One(connections) => connections.next().get(key(user)).await,
+            Cache::Cluster(connection) => connection.clone().get(key(user)).await,
+        };
         if let Ok(Some(value)) = cached {
             return judged(user, &value);
         }

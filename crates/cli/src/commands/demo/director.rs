@@ -1,7 +1,7 @@
 //! Plays the phases one after the other while reads go on, and gathers what was seen.
 //!
 //! A phase begins when its reads begin, just before something is done to Redis, and it lasts until the next begins:
-//! nothing falls between two of them. A phase that is to heal lasts until the primary is trusted again, within a bound.
+//! nothing falls between two of them; its time is counted from when that is done. A phase that is to heal lasts until there is a primary for every key that failsoft trusts, within a bound.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,8 @@ use super::stage::Stage;
 use super::through::Through;
 use super::watch::Watch;
 
-/// Bound on failsoft's way back to a primary that is there. Its settings ask for two seconds or three.
+/// Bound on the way back to a primary for every key: a cluster takes two seconds to miss one, one to replace it, and two to
+/// trust itself after a restart; failsoft's settings ask for two or three.
 const TRUST_WITHIN: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
@@ -33,7 +34,7 @@ struct Scene {
     phase: Phase,
     from: Instant,
     to: Instant,
-    is_primary_trusted: bool,
+    is_redis_trusted: bool,
     /// The sidecar's figures at its end, which is the beginning of the next.
     figures: Figures,
 }
@@ -45,22 +46,24 @@ pub(super) async fn play(plan: &Plan, mut stage: Stage) -> Result<(Stage, Report
 }
 
 async fn perform(plan: &Plan, stage: &mut Stage) -> Result<Report, DemoError> {
-    let lives = [Arc::new(Live::default()), Arc::new(Live::default())];
-    let (listen, primary, database) = (stage.at.listen, stage.at.primary, stage.database());
+    let phases = plan.play.phases();
+    let lives = [Arc::new(Live::new(phases.len())), Arc::new(Live::new(phases.len()))];
+    let (listen, redis, database) = (stage.at.listen, stage.at.redis.clone(), stage.database());
+    let play = plan.play;
     let (through, to_failsoft) =
         Side::start("failsoft", Arc::clone(&lives[0]), async move || Through::connect(listen).await).await?;
     let (aside, to_aside) =
-        Side::start("cache-aside", Arc::clone(&lives[1]), async move || Aside::connect(primary, &database).await)
+        Side::start("cache-aside", Arc::clone(&lives[1]), async move || Aside::connect(play, &redis, &database).await)
             .await?;
     let scraper = Scraper::new(stage.admin())?;
     let watch = Watch::start(scraper.clone());
     let pacer = Pacer::start(plan.rate, vec![to_failsoft, to_aside])?;
-    let progress = Progress::new(lives);
+    let progress = Progress::new(phases, lives);
     let cast = Cast { plan, pacer, watch, scraper, progress };
     let before = cast.scraper.figures().await.unwrap_or_default();
-    let mut scenes = Vec::with_capacity(Phase::COUNT);
-    for phase in Phase::ALL {
-        scenes.push(cast.enact(phase, stage).await?);
+    let mut scenes = Vec::with_capacity(phases.len());
+    for (place, phase) in phases.iter().enumerate() {
+        scenes.push(cast.enact(place, *phase, stage).await?);
     }
     let watch = cast.end_load();
     let (through, aside) = (through.finish().await?, aside.finish().await?);
@@ -69,17 +72,18 @@ async fn perform(plan: &Plan, stage: &mut Stage) -> Result<Report, DemoError> {
 
 fn acts(before: Figures, scenes: &[Scene], [through, aside]: [&Outcome; 2], watch: &Watch) -> Vec<Act> {
     let earlier = [before].into_iter().chain(scenes.iter().map(|scene| scene.figures));
-    let act = |(scene, earlier): (&Scene, Figures)| Act {
+    let act = |(place, (scene, earlier)): (usize, (&Scene, Figures))| Act {
         phase: scene.phase,
         lasted: scene.to - scene.from,
-        is_primary_trusted: scene.is_primary_trusted,
-        failsoft: through.tallies[scene.phase.index()].clone(),
+        is_redis_trusted: scene.is_redis_trusted,
+        failsoft: through.tallies[place].clone(),
         tiers: scene.figures.answers_since(&earlier),
+        redirects: scene.figures.redirects_since(&earlier),
         origin_peak: watch.origin_peak(scene.from, scene.to),
-        aside: aside.tallies[scene.phase.index()].clone(),
+        aside: aside.tallies[place].clone(),
         aside_peak: peak_of_events(&aside.asked, scene.from, scene.to),
     };
-    scenes.iter().zip(earlier).map(act).collect()
+    scenes.iter().zip(earlier).enumerate().map(act).collect()
 }
 
 /// Everybody who has a part in every phase.
@@ -92,30 +96,30 @@ struct Cast<'a> {
 }
 
 impl Cast<'_> {
-    async fn enact(&self, phase: Phase, stage: &mut Stage) -> Result<Scene, DemoError> {
+    async fn enact(&self, place: usize, phase: Phase, stage: &mut Stage) -> Result<Scene, DemoError> {
         let from = Instant::now();
-        self.progress.show(phase);
-        self.pacer.enter(phase.index());
-        stage.open(phase).await?;
+        self.progress.show(place);
+        self.pacer.enter(place);
+        stage.open(phase.deed).await?;
         let opened = Instant::now();
-        while !self.is_over(phase, from, opened) {
-            sleep(POLL.min(self.plan.phase.saturating_sub(from.elapsed())).max(SHORTEST_POLL)).await;
+        while !self.is_over(phase, opened) {
+            sleep(POLL.min(self.plan.phase.saturating_sub(opened.elapsed())).max(SHORTEST_POLL)).await;
             stage.check_sidecar()?;
-            self.progress.show(phase);
+            self.progress.show(place);
         }
         let figures = self.scraper.figures().await.unwrap_or_default();
-        self.progress.leave(phase);
-        let is_primary_trusted = self.watch.is_primary_trusted(opened);
-        Ok(Scene { phase, from, to: Instant::now(), is_primary_trusted, figures })
+        self.progress.leave(place);
+        let is_redis_trusted = self.watch.is_redis_trusted(opened);
+        Ok(Scene { phase, from, to: Instant::now(), is_redis_trusted, figures })
     }
 
-    fn is_over(&self, phase: Phase, from: Instant, opened: Instant) -> bool {
-        let time_is_up = from.elapsed() >= self.plan.phase;
-        match phase.until() {
+    fn is_over(&self, phase: Phase, opened: Instant) -> bool {
+        let time_is_up = opened.elapsed() >= self.plan.phase;
+        match phase.until {
             Until::TimeIsUp => time_is_up,
-            Until::PrimaryIsTrusted => {
+            Until::RedisIsTrusted => {
                 let gives_up = opened.elapsed() >= self.plan.phase + TRUST_WITHIN;
-                time_is_up && (self.watch.is_primary_trusted(opened) || gives_up)
+                time_is_up && (self.watch.is_redis_trusted(opened) || gives_up)
             }
         }
     }

@@ -2,12 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::plan::Phase;
 use super::reader::Answer;
 
 /// Counts of one side.
-#[derive(Debug, Default)]
-pub(super) struct Live([Counts; Phase::COUNT]);
+#[derive(Debug)]
+pub(super) struct Live(Vec<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -16,6 +15,16 @@ struct Counts {
 }
 
 impl Live {
+    /// Of a play of so many phases.
+    pub(super) fn new(phases: usize) -> Self {
+        Self((0..phases).map(|_| Counts::default()).collect())
+    }
+
+    pub(super) fn phases(&self) -> usize {
+        self.0.len()
+    }
+
+    /// `phase` is the place of its phase in the play.
     pub(super) fn count(&self, phase: usize, answer: &Answer) {
         let counts = &self.0[phase];
         counts.reads.fetch_add(1, Ordering::Relaxed);
@@ -27,8 +36,8 @@ impl Live {
     }
 
     /// The share of the phase's reads that were answered, in percent; `None` before the first came back.
-    pub(super) fn answered_percent(&self, phase: Phase) -> Option<f64> {
-        let counts = &self.0[phase.index()];
+    pub(super) fn answered_percent(&self, phase: usize) -> Option<f64> {
+        let counts = &self.0[phase];
         let (reads, answered) = (counts.reads.load(Ordering::Relaxed), counts.answered.load(Ordering::Relaxed));
         (reads > 0).then(|| answered.min(reads) as f64 * 100.0 / reads as f64)
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use failsoft_core::Tier;
+use failsoft_core::cluster::Slot;
 
 use super::error::DemoError;
 use super::settings::ROUTE;
@@ -20,11 +21,18 @@ pub(super) struct Figures {
     pub(super) statements: Option<u64>,
     /// Answers of the route by tier, in the order of [`Tier::ALL`].
     pub(super) answers: [Option<u64>; Tier::ALL.len()],
-    /// Whether traffic flows to the primary freely.
-    pub(super) is_primary_trusted: Option<bool>,
+    /// Whether traffic flows freely to a primary for every key.
+    pub(super) is_redis_trusted: Option<bool>,
+    /// Times that one node has sent a request on to another, and it was followed.
+    pub(super) redirects: Option<u64>,
 }
 
 impl Figures {
+    /// Redirections followed since `earlier`; `None` if the page does not tell.
+    pub(super) fn redirects_since(&self, earlier: &Self) -> Option<u64> {
+        Some(self.redirects?.saturating_sub(earlier.redirects.unwrap_or(0)))
+    }
+
     /// Answers by tier since `earlier`, in the order of [`Tier::ALL`]; `None` if the page does not tell.
     pub(super) fn answers_since(&self, earlier: &Self) -> Option<[u64; Tier::ALL.len()]> {
         self.answers.iter().any(Option::is_some).then_some(())?;
@@ -47,10 +55,6 @@ impl Scraper {
         Ok(Self { client, base: format!("http://{admin}") })
     }
 
-    pub(super) async fn is_live(&self) -> bool {
-        self.get("/livez").await.is_some()
-    }
-
     /// `None` when there is no answer.
     pub(super) async fn figures(&self) -> Option<Figures> {
         self.get("/metrics").await.map(|page| figures(&page))
@@ -63,14 +67,15 @@ impl Scraper {
 }
 
 fn figures(page: &str) -> Figures {
-    let trusted = number(page, "failsoft_node_circuit_state", &[r#"tier="primary""#, r#"state="closed""#]);
+    let slots_ok = number(page, "redis_cluster_slots_ok", &[]);
     Figures {
         statements: number(page, "failsoft_origin_statements_total", &[]),
         answers: Tier::ALL.map(|tier| {
             let labels = [format!("route={ROUTE:?}"), format!("tier={:?}", tier.name())];
             number(page, "failsoft_answers_total", &labels.each_ref().map(String::as_str))
         }),
-        is_primary_trusted: trusted.map(|one| one == 1),
+        is_redis_trusted: slots_ok.map(|slots| slots == Slot::COUNT as u64),
+        redirects: number(page, "failsoft_topology_redirects_total", &[r#"result="followed""#]),
     }
 }
 
@@ -94,9 +99,9 @@ mod tests {
         failsoft_answers_total{route=\"users\",tier=\"primary\"} 70\n\
         failsoft_answers_total{route=\"users\",tier=\"local\"} 3\n\
         failsoft_answers_total{route=\"plain\",tier=\"primary\"} 5\n\
-        failsoft_node_circuit_state{node=\"127.0.0.1:1\",tier=\"primary\",state=\"closed\"} 1\n\
-        failsoft_node_circuit_state{node=\"127.0.0.1:1\",tier=\"primary\",state=\"open\"} 0\n\
-        failsoft_node_circuit_state{node=\"127.0.0.1:2\",tier=\"replica\",state=\"closed\"} 0\n\
+        redis_cluster_slots_ok{deployment=\"redis\"} 16384\n\
+        failsoft_topology_redirects_total{deployment=\"redis\",result=\"followed\"} 7\n\
+        failsoft_topology_redirects_total{deployment=\"redis\",result=\"unknown\"} 2\n\
         failsoft_origin_statements_total{origin=\"users\"} 12\n\
         failsoft_origin_statements_total_not{origin=\"users\"} 99\n";
 
@@ -104,7 +109,7 @@ mod tests {
     fn figures_are_found_by_name_and_labels() {
         let found = figures(PAGE);
         assert_eq!(found.statements, Some(12));
-        assert_eq!(found.is_primary_trusted, Some(true));
+        assert_eq!((found.is_redis_trusted, found.redirects), (Some(true), Some(7)));
         let [primary, replica, _regional, local, ..] = found.answers;
         assert_eq!((primary, replica, local), (Some(70), None, Some(3)));
         assert_eq!(found.answers_since(&Figures::default()), Some([70, 0, 0, 3, 0, 0]));

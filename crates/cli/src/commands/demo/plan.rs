@@ -1,4 +1,4 @@
-//! The play: eight phases, each of which opens with what is done to Redis.
+//! The play: phases, each of which opens with what is done to Redis.
 //!
 //! Reads go on through all of them without a pause, and every read belongs to the phase in which it was due, so
 //! nothing that happens between two phases is left out of the table.
@@ -11,37 +11,48 @@ pub(super) const CAP: u32 = 500;
 /// How long reads go on, and how many.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
+    /// What is played.
+    pub(super) play: Play,
     /// The shortest time of a phase.
     pub(super) phase: Duration,
     /// Reads per second on each side.
     pub(super) rate: u32,
 }
 
-impl Plan {
-    pub(super) fn new(seconds: u16, rate: u32) -> Self {
-        Self { phase: Duration::from_secs(seconds.into()), rate }
-    }
+/// What is played, and before which Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Play {
+    /// Three primaries with a replica each, which replace each other.
+    Cluster,
+    /// One primary with a replica that nobody promotes.
+    Standalone,
 }
 
-/// A part of the play, in order.
+/// A part of the play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Redis is full, failsoft's own memory empty.
-    Warm,
-    /// Nothing is wrong.
-    Healthy,
-    /// The primary is gone (SIGKILL); the replica is not promoted.
-    PrimaryKilled,
-    /// The replica is gone as well.
-    BothKilled,
-    /// Both are started again and have loaded what was on disk.
-    Restarted,
-    /// The primary is stopped (SIGSTOP): it takes connections and says nothing.
-    PrimaryPaused,
-    /// The primary is killed and started without data, and the replica follows it into emptiness.
-    RestoredEmpty,
-    /// The circuit of the primary is closed again.
-    Recovered,
+pub(super) struct Phase {
+    pub(super) name: &'static str,
+    /// What opens it.
+    pub(super) deed: Deed,
+    pub(super) until: Until,
+}
+
+/// What is done to Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    Nothing,
+    /// SIGKILL for one primary.
+    KillPrimary,
+    /// SIGSTOP for one primary: it takes connections and says nothing.
+    PausePrimary,
+    /// Slots go from one primary to another, with their keys. What was killed is started again.
+    MoveSlots,
+    /// SIGKILL for everything that is left.
+    KillRest,
+    /// Everything is started again and loads what was on disk.
+    Restart,
+    /// All data are gone.
+    Empty,
 }
 
 /// When a phase may end, apart from its time.
@@ -49,62 +60,51 @@ pub(super) enum Phase {
 pub(super) enum Until {
     /// Its time is over.
     TimeIsUp,
-    /// Traffic flows to the primary again as well.
-    PrimaryIsTrusted,
+    /// Traffic flows to a primary for every key again as well.
+    RedisIsTrusted,
 }
 
-impl Phase {
-    pub(super) const COUNT: usize = 8;
+const fn phase(name: &'static str, deed: Deed, until: Until) -> Phase {
+    Phase { name, deed, until }
+}
 
-    pub(super) const ALL: [Self; Self::COUNT] = [
-        Self::Warm,
-        Self::Healthy,
-        Self::PrimaryKilled,
-        Self::BothKilled,
-        Self::Restarted,
-        Self::PrimaryPaused,
-        Self::RestoredEmpty,
-        Self::Recovered,
-    ];
+const CLUSTER: &[Phase] = &[
+    phase("warm", Deed::Nothing, Until::TimeIsUp),
+    phase("healthy", Deed::Nothing, Until::TimeIsUp),
+    phase("primary killed", Deed::KillPrimary, Until::RedisIsTrusted),
+    phase("slots moving", Deed::MoveSlots, Until::RedisIsTrusted),
+    phase("primary paused", Deed::PausePrimary, Until::RedisIsTrusted),
+    phase("all killed", Deed::KillRest, Until::TimeIsUp),
+    phase("restarted", Deed::Restart, Until::RedisIsTrusted),
+    phase("emptied", Deed::Empty, Until::TimeIsUp),
+    phase("recovered", Deed::Nothing, Until::TimeIsUp),
+];
 
-    /// Its place in the play, from 0.
-    pub(super) fn index(self) -> usize {
-        self as usize
-    }
+const STANDALONE: &[Phase] = &[
+    phase("warm", Deed::Nothing, Until::TimeIsUp),
+    phase("healthy", Deed::Nothing, Until::TimeIsUp),
+    phase("primary killed", Deed::KillPrimary, Until::TimeIsUp),
+    phase("both killed", Deed::KillRest, Until::TimeIsUp),
+    phase("restarted", Deed::Restart, Until::RedisIsTrusted),
+    phase("primary paused", Deed::PausePrimary, Until::TimeIsUp),
+    phase("restored empty", Deed::Empty, Until::RedisIsTrusted),
+    phase("recovered", Deed::Nothing, Until::TimeIsUp),
+];
 
-    pub(super) fn name(self) -> &'static str {
+impl Play {
+    /// Its phases, in order.
+    pub(super) fn phases(self) -> &'static [Phase] {
         match self {
-            Self::Warm => "warm",
-            Self::Healthy => "healthy",
-            Self::PrimaryKilled => "primary killed",
-            Self::BothKilled => "both killed",
-            Self::Restarted => "restarted",
-            Self::PrimaryPaused => "primary paused",
-            Self::RestoredEmpty => "restored empty",
-            Self::Recovered => "recovered",
+            Self::Cluster => CLUSTER,
+            Self::Standalone => STANDALONE,
         }
     }
 
-    pub(super) fn until(self) -> Until {
+    /// How many servers it needs, and how many addresses each of them.
+    pub(super) fn addresses(self) -> usize {
         match self {
-            Self::Restarted | Self::RestoredEmpty => Until::PrimaryIsTrusted,
-            Self::Warm
-            | Self::Healthy
-            | Self::PrimaryKilled
-            | Self::BothKilled
-            | Self::PrimaryPaused
-            | Self::Recovered => Until::TimeIsUp,
+            Self::Cluster => 12,
+            Self::Standalone => 2,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_of_a_phase_is_its_place_in_the_play() {
-        let places: Vec<usize> = Phase::ALL.iter().map(|phase| phase.index()).collect();
-        assert_eq!(places, (0..Phase::COUNT).collect::<Vec<_>>());
     }
 }

@@ -67,9 +67,18 @@ impl Process {
 
     /// SIGSTOP: the kernel keeps taking connections for it, and nothing answers.
     pub(super) fn pause(&mut self) -> Result<(), DemoError> {
+        self.signal(Signal::STOP, "pause a process")
+    }
+
+    /// SIGCONT.
+    pub(super) fn resume(&mut self) -> Result<(), DemoError> {
+        self.signal(Signal::CONT, "resume a process")
+    }
+
+    fn signal(&mut self, signal: Signal, doing: &'static str) -> Result<(), DemoError> {
         self.check_running()?;
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("the kernel gave us this number");
-        kill_process(pid, Signal::STOP).map_err(|error| DemoError::Io { doing: "pause a process", error: error.into() })
+        kill_process(pid, signal).map_err(|error| DemoError::Io { doing, error: error.into() })
     }
 
     /// SIGKILL; on return it is gone and its port refuses.

@@ -13,20 +13,21 @@ use super::plan::Phase;
 pub(super) struct Progress {
     /// Absent where stderr is no terminal.
     line: Option<ProgressBar>,
+    phases: &'static [Phase],
     /// Of failsoft, and of the program beside it.
     lives: [Arc<Live>; 2],
 }
 
 impl Progress {
-    pub(super) fn new(lives: [Arc<Live>; 2]) -> Self {
+    pub(super) fn new(phases: &'static [Phase], lives: [Arc<Live>; 2]) -> Self {
         let line = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is well formed");
             ProgressBar::new_spinner().with_style(style)
         });
-        Self { line, lives }
+        Self { line, phases, lives }
     }
 
-    pub(super) fn show(&self, phase: Phase) {
+    pub(super) fn show(&self, phase: usize) {
         if let Some(line) = &self.line {
             line.set_message(self.words(phase));
             line.tick();
@@ -34,16 +35,17 @@ impl Progress {
     }
 
     /// What is left to be read when the phase is over.
-    pub(super) fn leave(&self, phase: Phase) {
+    pub(super) fn leave(&self, phase: usize) {
         match &self.line {
             Some(line) => line.println(self.words(phase)),
             None => eprintln!("{}", self.words(phase)),
         }
     }
 
-    fn words(&self, phase: Phase) -> String {
+    fn words(&self, phase: usize) -> String {
         let [failsoft, aside] = self.lives.each_ref().map(|live| percent(live.answered_percent(phase)));
-        format!("{} {:<15} answered: {failsoft} with failsoft, {aside} without", place(phase), phase.name())
+        let (place, of, name) = (phase + 1, self.phases.len(), self.phases[phase].name);
+        format!("[{place}/{of}] {name:<15} answered: {failsoft} with failsoft, {aside} without")
     }
 }
 
@@ -53,10 +55,6 @@ impl Drop for Progress {
             line.finish_and_clear();
         }
     }
-}
-
-fn place(phase: Phase) -> String {
-    format!("[{}/{}]", phase.index() + 1, Phase::COUNT)
 }
 
 fn percent(share: Option<f64>) -> String {

@@ -59,15 +59,15 @@ fn spared(act: &Act) -> Option<How> {
 }
 
 fn healed(act: &Act) -> Option<How> {
-    match act.phase.until() {
+    match act.phase.until {
         Until::TimeIsUp => None,
-        Until::PrimaryIsTrusted => (!act.is_primary_trusted).then_some(How::NotHealed),
+        Until::RedisIsTrusted => (!act.is_redis_trusted).then_some(How::NotHealed),
     }
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "broken in \"{}\": ", self.phase.name())?;
+        write!(f, "broken in \"{}\": ", self.phase.name)?;
         match &self.how {
             How::Unanswered { unanswered, reads, first } => {
                 write!(f, "{unanswered} of {reads} reads were not answered (first: {first})")
@@ -78,7 +78,7 @@ impl fmt::Display for Broken {
                 write!(f, "the database was asked {peak} times in a second, the cap is {CAP}")
             }
             How::OriginUnseen => f.write_str("the sidecar did not say how often the database was asked"),
-            How::NotHealed => f.write_str("the primary was back, and failsoft did not return to it"),
+            How::NotHealed => f.write_str("not every key had a primary again that failsoft trusts"),
         }
     }
 }
@@ -88,8 +88,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::commands::demo::plan::Deed;
     use crate::commands::demo::reader::Answer;
     use crate::commands::demo::tally::Tally;
+
+    const KILLED: Phase = Phase { name: "killed", deed: Deed::KillRest, until: Until::TimeIsUp };
+    const RESTARTED: Phase = Phase { name: "restarted", deed: Deed::Restart, until: Until::RedisIsTrusted };
 
     fn act(phase: Phase, unanswered: u64) -> Act {
         let mut failsoft = Tally::default();
@@ -98,7 +102,8 @@ mod tests {
         Act {
             phase,
             lasted: Duration::from_secs(1),
-            is_primary_trusted: true,
+            is_redis_trusted: true,
+            redirects: None,
             failsoft,
             tiers: None,
             origin_peak: Some(500),
@@ -113,24 +118,24 @@ mod tests {
 
     #[test]
     fn a_promise_kept_to_the_letter_is_kept() {
-        assert_eq!(words(act(Phase::BothKilled, 1)), [""; 0]);
-        assert_eq!(words(Act { is_primary_trusted: false, ..act(Phase::BothKilled, 0) }), [""; 0]);
+        assert_eq!(words(act(KILLED, 1)), [""; 0]);
+        assert_eq!(words(Act { is_redis_trusted: false, ..act(KILLED, 0) }), [""; 0]);
     }
 
     #[test]
     fn each_promise_is_broken_by_one_more() {
         let in_phase = |how: &str| vec![format!("broken in \"restarted\": {how}")];
-        let unanswered = words(act(Phase::Restarted, 2));
+        let unanswered = words(act(RESTARTED, 2));
         assert_eq!(unanswered, in_phase("2 of 1000 reads were not answered (first: refused)"));
-        let pressed = words(Act { origin_peak: Some(501), ..act(Phase::Restarted, 0) });
+        let pressed = words(Act { origin_peak: Some(501), ..act(RESTARTED, 0) });
         assert_eq!(pressed, in_phase("the database was asked 501 times in a second, the cap is 500"));
-        let unseen = words(Act { origin_peak: None, ..act(Phase::Restarted, 0) });
+        let unseen = words(Act { origin_peak: None, ..act(RESTARTED, 0) });
         assert_eq!(unseen, in_phase("the sidecar did not say how often the database was asked"));
-        let ill = words(Act { is_primary_trusted: false, ..act(Phase::Restarted, 0) });
-        assert_eq!(ill, in_phase("the primary was back, and failsoft did not return to it"));
-        let silent = words(Act { failsoft: Tally::default(), ..act(Phase::Restarted, 0) });
+        let ill = words(Act { is_redis_trusted: false, ..act(RESTARTED, 0) });
+        assert_eq!(ill, in_phase("not every key had a primary again that failsoft trusts"));
+        let silent = words(Act { failsoft: Tally::default(), ..act(RESTARTED, 0) });
         assert_eq!(silent, in_phase("nothing was read at all"));
-        let mut one_wrong = act(Phase::Restarted, 0);
+        let mut one_wrong = act(RESTARTED, 0);
         one_wrong.failsoft.count(Answer::Wrong("nobody".into()), Duration::ZERO);
         assert_eq!(words(one_wrong), in_phase("1 answers were wrong (first: nobody)"));
     }

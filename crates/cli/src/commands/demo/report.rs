@@ -21,11 +21,13 @@ pub(super) struct Report {
 pub(super) struct Act {
     pub(super) phase: Phase,
     pub(super) lasted: Duration,
-    /// Whether traffic flowed to the primary when the phase ended.
-    pub(super) is_primary_trusted: bool,
+    /// Whether traffic flowed to a primary for every key when the phase ended.
+    pub(super) is_redis_trusted: bool,
     pub(super) failsoft: Tally,
     /// Answers by tier as failsoft counts them, in the order of [`Tier::ALL`]; `None` if it did not say.
     pub(super) tiers: Option<[u64; Tier::ALL.len()]>,
+    /// Redirections that failsoft has followed; `None` if it did not say.
+    pub(super) redirects: Option<u64>,
     /// The most statements in a second, as SQLite counts them; `None` if nobody said.
     pub(super) origin_peak: Option<u64>,
     pub(super) aside: Tally,
@@ -61,12 +63,13 @@ fn act(act: &Act) -> Value {
     let mut failsoft = side(&act.failsoft);
     failsoft.insert("tier_shares".to_owned(), tiers.into());
     failsoft.insert("origin_peak_per_second".to_owned(), act.origin_peak.into());
+    failsoft.insert("redirects".to_owned(), act.redirects.into());
     let mut aside = side(&act.aside);
     aside.insert("database_asked_peak_per_second".to_owned(), act.aside_peak.into());
     json!({
-        "phase": act.phase.name(),
+        "phase": act.phase.name,
         "seconds": act.lasted.as_secs_f64(),
-        "primary_trusted_at_end": act.is_primary_trusted,
+        "redis_trusted_at_end": act.is_redis_trusted,
         "failsoft": failsoft,
         "cache_aside": aside,
     })

@@ -6,32 +6,38 @@
 
 use std::net::SocketAddr;
 
-use super::plan::CAP;
+use super::plan::{CAP, Play};
 use super::users::{DEFAULT, QUERY};
 
 /// Where everybody listens.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Addresses {
     pub(super) listen: SocketAddr,
     pub(super) admin: SocketAddr,
-    pub(super) primary: SocketAddr,
-    pub(super) replica: SocketAddr,
+    /// What Redis needs, in the order in which it is needed: servers first, the first of which is a primary.
+    pub(super) redis: Vec<SocketAddr>,
 }
 
 /// The name of the one route.
 pub(super) const ROUTE: &str = "users";
 
 /// The text of the file.
-pub(super) fn text(at: &Addresses) -> String {
-    let Addresses { listen, admin, primary, replica } = at;
+pub(super) fn text(at: &Addresses, play: Play) -> String {
+    let Addresses { listen, admin, redis } = at;
+    let redis = match play {
+        Play::Cluster => format!(
+            "topology = \"cluster\"\nnodes    = [\"redis://{}\", \"redis://{}\", \"redis://{}\"]",
+            redis[0], redis[1], redis[2]
+        ),
+        Play::Standalone => format!("nodes    = [\"redis://{}\"]\nreplicas = [\"redis://{}\"]", redis[0], redis[1]),
+    };
     format!(
         r#"[server]
 listen = "{listen}"
 admin  = "{admin}"
 
 [redis]
-nodes    = ["redis://{primary}"]
-replicas = ["redis://{replica}"]
+{redis}
 timeout  = "200ms"
 probe_interval = "200ms"
 
@@ -71,10 +77,13 @@ mod tests {
     #[test]
     fn check_has_nothing_to_say_about_them() {
         let folder = tempfile::tempdir().unwrap();
-        let [listen, admin, primary, replica] = [1, 2, 3, 4].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let addresses = Addresses { listen: at(1), admin: at(2), redis: vec![at(3), at(4), at(5)] };
         let file = folder.path().join("failsoft.toml");
-        std::fs::write(&file, text(&Addresses { listen, admin, primary, replica })).unwrap();
-        let loaded = failsoft::settings::load(&file).unwrap();
-        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        for play in [Play::Cluster, Play::Standalone] {
+            std::fs::write(&file, text(&addresses, play)).unwrap();
+            let loaded = failsoft::settings::load(&file).unwrap();
+            assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        }
     }
 }

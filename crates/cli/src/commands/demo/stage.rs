@@ -1,4 +1,4 @@
-//! Where the play is played: a folder with a database in it, two Redis servers, and the sidecar as a process of its own.
+//! Where the play is played: a folder with a database in it, Redis, and the sidecar as a process of its own.
 //!
 //! Dropping it leaves nothing: processes go first (the fields' order), then the folder.
 
@@ -11,11 +11,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use super::cluster::Cluster;
 use super::error::DemoError;
 use super::page::Scraper;
-use super::plan::Phase;
+use super::pair::Pair;
+use super::plan::{Deed, Play};
 use super::process::Process;
-use super::redis_pair::RedisPair;
+use super::server::Server;
 use super::settings::{self, Addresses};
 use super::{ports, programs, users};
 
@@ -26,37 +28,50 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Stage {
     sidecar: Process,
-    pub(super) redis: RedisPair,
+    redis: Redis,
     pub(super) at: Addresses,
     folder: TempDir,
 }
 
+/// The Redis that things happen to.
+#[derive(Debug)]
+enum Redis {
+    Cluster(Cluster),
+    Pair(Box<Pair>),
+}
+
 impl Stage {
     /// Starts everything and waits until it is ready, with both caches full.
-    pub(super) async fn set() -> Result<Self, DemoError> {
+    pub(super) async fn set(play: Play) -> Result<Self, DemoError> {
         // Asked first: without it there is nothing to tidy up.
         programs::find("redis-server")?;
         let folder = tempfile::Builder::new().prefix("failsoft-demo-").tempdir();
         let folder = folder.map_err(DemoError::io("make a temporary folder"))?;
-        let [listen, admin, primary, replica] = ports::free()?;
-        let at = Addresses { listen, admin, primary, replica };
+        let found = ports::free(2 + play.addresses())?;
+        let at = Addresses { listen: found[0], admin: found[1], redis: found[2..].to_vec() };
         users::create(&folder.path().join("users.db"))?;
-        let redis = RedisPair::start(folder.path(), primary, replica).await?;
-        redis.fill().await?;
-        let mut stage = Self { sidecar: sidecar(folder.path(), &at)?, redis, at, folder };
+        let redis = match play {
+            Play::Cluster => Redis::Cluster(Cluster::start(folder.path(), &at.redis).await?),
+            Play::Standalone => Redis::Pair(Box::new(Pair::start(folder.path(), [at.redis[0], at.redis[1]]).await?)),
+        };
+        let mut stage = Self { sidecar: sidecar(folder.path(), &at, play)?, redis, at, folder };
         stage.wait_until_live().await?;
         Ok(stage)
     }
 
     /// What opens a phase.
-    pub(super) async fn open(&mut self, phase: Phase) -> Result<(), DemoError> {
-        match phase {
-            Phase::Warm | Phase::Healthy | Phase::Recovered => Ok(()),
-            Phase::PrimaryKilled => self.redis.primary.kill(),
-            Phase::BothKilled => self.redis.replica.kill(),
-            Phase::Restarted => self.redis.restart().await,
-            Phase::PrimaryPaused => self.redis.primary.pause(),
-            Phase::RestoredEmpty => self.redis.empty().await,
+    pub(super) async fn open(&mut self, deed: Deed) -> Result<(), DemoError> {
+        match &mut self.redis {
+            Redis::Cluster(cluster) => cluster.suffer(deed).await,
+            Redis::Pair(pair) => pair.suffer(deed).await,
+        }
+    }
+
+    /// Every Redis server, with what it was at the beginning.
+    pub(super) fn servers(&self) -> Vec<(&'static str, &Server)> {
+        match &self.redis {
+            Redis::Cluster(cluster) => cluster.servers(),
+            Redis::Pair(pair) => pair.servers(),
         }
     }
 
@@ -85,10 +100,11 @@ impl Stage {
         self.sidecar.check_running()
     }
 
+    /// It serves, and knows its Redis.
     async fn wait_until_live(&mut self) -> Result<(), DemoError> {
         let scraper = Scraper::new(self.at.admin)?;
         let give_up = Instant::now() + LIVE_WITHIN;
-        while !scraper.is_live().await {
+        while scraper.figures().await.is_none_or(|figures| figures.is_redis_trusted != Some(true)) {
             self.check_sidecar()?;
             if Instant::now() >= give_up {
                 let (what, log) = ("the sidecar", self.sidecar_log_tail());
@@ -100,9 +116,9 @@ impl Stage {
     }
 }
 
-fn sidecar(folder: &Path, at: &Addresses) -> Result<Process, DemoError> {
+fn sidecar(folder: &Path, at: &Addresses, play: Play) -> Result<Process, DemoError> {
     let settings = settings_path(folder);
-    fs::write(&settings, settings::text(at)).map_err(DemoError::io("write the sidecar's settings"))?;
+    fs::write(&settings, settings::text(at, play)).map_err(DemoError::io("write the sidecar's settings"))?;
     let ourselves = std::env::current_exe().map_err(DemoError::io("find this program's own path"))?;
     let arguments = [OsStr::new("serve"), OsStr::new("-c"), settings.as_os_str()];
     Process::start("the sidecar", &ourselves, &arguments, folder.join("failsoft.log"))

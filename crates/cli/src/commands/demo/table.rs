@@ -56,7 +56,7 @@ fn row(act: &Act) -> Vec<Cell> {
         number(act.aside_peak.to_string()),
     ];
     let tiers = TIERS.map(|tier| number(tier_share(act, tier)));
-    [Cell::new(act.phase.name())].into_iter().chain(left).chain(tiers).chain(right).collect()
+    [Cell::new(act.phase.name)].into_iter().chain(left).chain(tiers).chain(right).collect()
 }
 
 /// Nothing where the tier did not answer, so that those who did stand out.
@@ -98,7 +98,7 @@ fn milliseconds(latency: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::demo::plan::Phase;
+    use crate::commands::demo::plan::{Deed, Phase, Until};
     use crate::commands::demo::reader::Answer;
 
     #[test]
@@ -119,9 +119,10 @@ mod tests {
         let mut failsoft = Tally::default();
         failsoft.count(Answer::Right, Duration::from_millis(1));
         let act = Act {
-            phase: Phase::BothKilled,
+            phase: Phase { name: "both killed", deed: Deed::KillRest, until: Until::TimeIsUp },
             lasted: Duration::from_secs(1),
-            is_primary_trusted: false,
+            is_redis_trusted: false,
+            redirects: None,
             failsoft,
             tiers: Some(Tier::ALL.map(|tier| u64::from(tier == Tier::Local) * 3 + u64::from(tier == Tier::Origin))),
             origin_peak: None,

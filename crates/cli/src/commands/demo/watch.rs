@@ -36,11 +36,11 @@ impl Watch {
         Self { seen, task }
     }
 
-    /// Whether traffic flows to the primary, as last seen at `since` or later.
-    pub(super) fn is_primary_trusted(&self, since: Instant) -> bool {
+    /// Whether traffic flows to a primary for every key, as last seen at `since` or later.
+    pub(super) fn is_redis_trusted(&self, since: Instant) -> bool {
         let seen = self.seen.borrow();
         let last = seen.last().filter(|sight| sight.asked >= since);
-        last.and_then(|sight| sight.figures.is_primary_trusted).unwrap_or(false)
+        last.and_then(|sight| sight.figures.is_redis_trusted).unwrap_or(false)
     }
 
     /// The most statements SQLite was given in a second that ends between the two moments.
