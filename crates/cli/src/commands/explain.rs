@@ -48,7 +48,7 @@ pub(crate) struct ExplainArgs {
 const AFTER_HELP: &str = "\
 Conditions:
   primary, replica,  up, miss, down, silent, open, loading, busy, readonly, oom, noauth, error,
-  regional           moved, ask
+  regional           moved, ask; replica and regional also lagging
   local              fresh, stale, absent
   origin             up, miss, down, timeout, open, shed
 What is not said is up, and local memory holds nothing.

@@ -6,6 +6,7 @@
 
 use failsoft_core::outcome::{Failure, MissCause, Silence};
 use failsoft_core::refusal::Refusal;
+use failsoft_core::replication::Unfit;
 use failsoft_core::stale::{Acceptance, Freshness, Stamp};
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::commands::{Flags, Spec};
@@ -44,6 +45,8 @@ pub enum NodeCondition {
     Moved,
     /// It says that the key is, or is to be, at the node that takes its slot over.
     Ask,
+    /// It is a replica that may be older than the route allows.
+    Lagging,
 }
 
 /// What local memory holds.
@@ -92,6 +95,17 @@ const NODE: &[(&str, NodeCondition)] = &[
     ("moved", NodeCondition::Moved),
     ("ask", NodeCondition::Ask),
 ];
+
+/// A replica may be all that a node may be, and behind.
+const REPLICA: &[(&str, NodeCondition)] = &{
+    let mut all = [("lagging", NodeCondition::Lagging); NODE.len() + 1];
+    let mut index = 0;
+    while index < NODE.len() {
+        all[index] = NODE[index];
+        index += 1;
+    }
+    all
+};
 
 const LOCAL: &[(&str, LocalCondition)] = &[
     ("fresh", LocalCondition::Fresh),
@@ -206,8 +220,8 @@ impl Conditions {
         };
         match tier {
             "primary" => self.primary = find("primary", condition, NODE)?,
-            "replica" => self.replica = find("replica", condition, NODE)?,
-            "regional" => self.regional = find("regional", condition, NODE)?,
+            "replica" => self.replica = find("replica", condition, REPLICA)?,
+            "regional" => self.regional = find("regional", condition, REPLICA)?,
             "local" => self.local = find("local", condition, LOCAL)?,
             "origin" => self.origin = find("origin", condition, ORIGIN)?,
             _ => {
@@ -255,6 +269,7 @@ impl NodeCondition {
             Self::Error => Outcome::Refused(Refusal::Other),
             Self::Moved => Outcome::Refused(Refusal::Moved),
             Self::Ask => Outcome::Refused(Refusal::Ask),
+            Self::Lagging => Outcome::Failed(Failure::Replica(Unfit::Lagging)),
         }
     }
 }

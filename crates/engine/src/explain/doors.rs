@@ -5,6 +5,7 @@
 
 use failsoft_core::circuit::{Circuit, CircuitSettings, ProbeResult, StateName};
 use failsoft_core::outcome::Failure;
+use failsoft_core::replication::Unfit;
 use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
 use failsoft_core::{Tier, Time};
 
@@ -57,7 +58,8 @@ impl Doors {
                 | NodeCondition::ReadOnly
                 | NodeCondition::OutOfMemory
                 | NodeCondition::NoAuth
-                | NodeCondition::Error => None,
+                | NodeCondition::Error
+                | NodeCondition::Lagging => None,
             },
             sent: Sent::Directly,
             has_map: world.deployment().is_discovered(),
@@ -67,7 +69,7 @@ impl Doors {
     /// One of `many`, each of which is asked once.
     fn one_of(many: usize, turn: u8, circuit: &mut Circuit, now: Time) -> Result<Grant, Barred> {
         if usize::from(turn) >= many {
-            return Err(barred(Failure::CircuitOpen));
+            return Err(barred(Failure::Replica(Unfit::Absent)));
         }
         grant(u16::from(turn), Manner::Plain, circuit, now)
     }

@@ -158,6 +158,16 @@ fn keys_that_the_primary_has_not_answered_go_ways_of_their_own() {
 }
 
 #[test]
+fn a_replica_may_be_older_than_the_route_allows_and_a_primary_may_not() {
+    let (world, _) = engine().world();
+    let lagging = conditions(&["primary=down", "replica=lagging", "local=fresh"]);
+    let walk = walked(explain(&world, &words("GET user:1"), &lagging).told);
+    assert_eq!(walk.ending, Ending::Value(Tier::Local));
+    assert_eq!(walk.stages[1].whom.as_deref(), Some("127.0.0.1:2 or 127.0.0.1:3"));
+    assert!(Conditions::default().set("primary=lagging").is_err());
+}
+
+#[test]
 fn a_slip_in_a_condition_is_named() {
     let error = |written: &str| Conditions::default().set(written).unwrap_err();
     assert_eq!(error("primary=dwn").to_string(), "`dwn` is no condition of tier primary; did you mean `down`?");

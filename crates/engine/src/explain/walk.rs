@@ -15,6 +15,7 @@ use super::condition::{Conditions, NodeCondition, words_of};
 use super::doors::Doors;
 use super::{Unasked, Walk};
 use crate::apology::{Code, apologise};
+use crate::node::Node;
 use crate::route::{Route, Way};
 use crate::topology::{Place, Views};
 use crate::verb::Verb;
@@ -288,12 +289,18 @@ impl<'d, 'k> Drive<'d, 'k> {
         let nth = usize::from(ask.grant.node);
         match ask.tier {
             Tier::Primary => view.primary(place).map(|node| node.name().clone()),
-            Tier::Replica => view.replicas_of(view.shard_of(place)?).nth(nth).map(|node| node.name().clone()),
+            Tier::Replica => any_of(view.replicas_of(view.shard_of(place)?)),
             Tier::Regional => view.members_of(view.shard_of(place)?).nth(nth).map(|node| node.name().clone()),
             Tier::Origin => self.route.source.as_ref().map(|source| source.origin.name().clone()),
             Tier::Local | Tier::Default => None,
         }
     }
+}
+
+/// Which of them is asked depends on how they are at the moment.
+fn any_of<'v>(nodes: impl Iterator<Item = &'v Arc<Node>>) -> Option<Arc<str>> {
+    let names: Vec<&str> = nodes.map(|node| node.name().as_ref()).collect();
+    if names.is_empty() { None } else { Some(names.join(" or ").into()) }
 }
 
 fn takes_all_its_time(outcome: Outcome) -> bool {

@@ -81,7 +81,7 @@ impl Cluster {
             }
         }
         let Ok(layout) = &believed else {
-            return Err(self.blind(addresses, heard, believed.err().map(|disbelief| disbelief.to_string())));
+            return Err(self.blind(addresses, &heard, believed.err().map(|disbelief| disbelief.to_string())));
         };
         let seen = seen(layout, addresses);
         let off_limits = layout.members().find_map(|member| addresses.destination(&member.endpoint).err());
@@ -127,7 +127,7 @@ impl Cluster {
     }
 
     /// Nothing new is believed. What has been said about itself by a node that is cut off is kept until there is.
-    fn blind(&mut self, addresses: &Addresses, heard: Heard, disbelief: Option<String>) -> Blind {
+    fn blind(&mut self, addresses: &Addresses, heard: &Heard, disbelief: Option<String>) -> Blind {
         self.layout = self.layout.as_ref().map(|layout| mark(layout, &heard.witnesses));
         let still = self.layout.as_ref().map(|layout| seen(layout, addresses));
         let (reason, why) = match disbelief.filter(|_| !heard.witnesses.is_empty()) {
