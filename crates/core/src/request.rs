@@ -19,6 +19,7 @@
 
 mod detour;
 mod exchange;
+mod giving_up;
 
 use self::detour::Detour;
 pub use self::exchange::{
@@ -425,40 +426,6 @@ impl Request {
         }
     }
 
-    fn refused_ending(&self, plan: &Plan, tier: Tier, now: Time) -> Ending {
-        let Some(Outcome::Refused(refusal)) = self.trail[tier.index()] else {
-            return self.apologise(plan, now);
-        };
-        if refusal.is_redirection() && self.detour.is_begun() {
-            return self.apologise(plan, now);
-        }
-        match (refusal.recourse(), plan.voice) {
-            (Recourse::PassOn, _) | (_, Voice::Redis) => Ending::PassOn(tier),
-            (Recourse::NextTier | Recourse::Repeat | Recourse::AsAuthPolicySays, Voice::Failsoft) => {
-                self.apologise(plan, now)
-            }
-        }
-    }
-
-    /// The error that says most: overload of the origin, else the first tier that could not answer.
-    fn apologise(&self, plan: &Plan, now: Time) -> Ending {
-        if plan.intent == Intent::Read
-            && let Some(shed @ Outcome::Failed(Failure::Shed | Failure::QueueFull)) = self.trail[Tier::Origin.index()]
-        {
-            return Ending::Overloaded(self.apology(Tier::Origin, shed, now));
-        }
-        let (tier, because) = self
-            .trail()
-            .find(|(_, outcome)| could_not_answer(*outcome))
-            .unwrap_or((Tier::Primary, Outcome::Failed(Failure::DeadlineSpent)));
-        Ending::Unavailable(self.apology(tier, because, now))
-    }
-
-    fn apology(&self, tier: Tier, because: Outcome, now: Time) -> Apology {
-        let retry_after = if self.retry_at == Time::NEVER { RETRY_AFTER_DEFAULT } else { self.retry_at.since(now) };
-        Apology { tier, because, retry_after: retry_after.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX) }
-    }
-
     fn note(&mut self, tier: Tier, outcome: Outcome) {
         self.trail[tier.index()] = Some(outcome);
     }
@@ -478,13 +445,6 @@ impl Request {
 fn is_sent_elsewhere(plan: &Plan, tier: Tier, refusal: Refusal) -> bool {
     let is_demoted = refusal == Refusal::ReadOnly && plan.intent == Intent::Write;
     tier == Tier::Primary && (refusal.is_redirection() || is_demoted)
-}
-
-fn could_not_answer(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Hit | Outcome::Miss(_) => false,
-        Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => true,
-    }
 }
 
 /// Polling for a step while one is under way is a defect of the caller; the only safe thing to say is "not yet".
