@@ -1,4 +1,4 @@
-//! `failsoft explain` before a real cluster: it looks once, and names the slot, the shard and its nodes.
+//! `failsoft explain` before a real cluster and real sentinels: it looks once, and names the slot, the shard and its nodes.
 #![allow(clippy::unwrap_used)]
 
 mod clusters;
@@ -7,6 +7,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use failsoft_testkit::cluster::{Cluster, Node, slot};
+use failsoft_testkit::sentinel::{NAME, Sentinels};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -14,11 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const ROUTE: &str = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"1m\"\n";
 
-/// The words after `-c FILE`, parted by blanks.
 async fn explain(nodes: &[String], words: &str) -> Output {
+    explain_with("topology = \"cluster\"", nodes, words).await
+}
+
+/// Before a deployment of these settings; the words after `-c FILE`, parted by blanks.
+async fn explain_with(deployment: &str, nodes: &[String], words: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let nodes = nodes.iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(", ");
-    let settings = format!("[redis]\ntopology = \"cluster\"\nnodes = [{nodes}]\n{ROUTE}");
+    let settings = format!("[redis]\n{deployment}\nnodes = [{nodes}]\n{ROUTE}");
     std::fs::write(folder.path().join("f.toml"), settings).unwrap();
     let mut failsoft = Command::new(clusters::bin());
     let output = failsoft.current_dir(&folder).args(["explain", "-c", "f.toml"]).args(words.split(' ')).output();
@@ -75,6 +80,22 @@ async fn a_primary_that_the_majority_calls_dead_is_passed_over() {
             && told.contains("1. primary: passed over: declared_down")
     })
     .await;
+}
+
+#[tokio::test]
+async fn behind_sentinels_it_names_the_primary_that_they_agree_on() {
+    let sentinels = Sentinels::start().await;
+    let seeds: Vec<_> = sentinels.sentinels().iter().map(|sentinel| format!("redis://{}", sentinel.addr())).collect();
+    let deployment = format!("topology = \"sentinel\"\nmaster_name = \"{NAME}\"");
+    let (primary, replicas) = (sentinels.primary().await, sentinels.replicas().await);
+    let output = explain_with(&deployment, &seeds, "GET page:1").await;
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(&format!("shard     primary {}: sound, answers\n", primary.addr())), "{told}");
+    for replica in replicas {
+        assert!(told.contains(&format!("replica {}: answers\n", replica.addr())), "{told}");
+    }
+    assert!(told.contains(&format!("1. primary {}: asked", primary.addr())), "{told}");
+    assert!(!told.contains("slot "), "{told}");
 }
 
 #[tokio::test]
