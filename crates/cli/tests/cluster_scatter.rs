@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use failsoft_testkit::cluster::{Cluster, slot};
+use failsoft_testkit::cluster::{Cluster, Failover, Node, slot};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::eventually;
 
@@ -58,6 +58,8 @@ async fn what_is_taken_apart_is_answered_as_one_server_answers() {
         "PUBSUB NUMPAT",
         "CONFIG SET maxmemory-samples 7",
         "CONFIG SET nonsense 7",
+        "CLIENT PAUSE 1 WRITE",
+        "CLIENT UNPAUSE",
     ];
     same(&sidecar, &calls).await;
 }
@@ -95,6 +97,53 @@ async fn every_shard_is_scanned_listed_counted_and_flushed() {
     assert_eq!(ask::<u64>(&mut client, &words).await.unwrap(), 700);
     ask::<()>(&mut client, &["FLUSHALL"]).await.unwrap();
     assert_eq!(ask::<Vec<String>>(&mut client, &["KEYS", "key:*"]).await.unwrap(), [""; 0]);
+}
+
+/// Pages of a scan, until it ends or there are `pages` of them; the cursor to go on with.
+async fn scan(client: &mut Client, mut cursor: String, pages: usize, seen: &mut BTreeSet<String>) -> String {
+    for page in 0.. {
+        assert!(page < 2_000, "an endless scan");
+        let told = client.ask(&["SCAN", &cursor, "COUNT", "10", "MATCH", "key:*"]).await;
+        assert!(told.starts_with("*2\r\n$"), "{told}");
+        let mut lines = told.split("\r\n").filter(|line| !line.starts_with(['*', '$']));
+        cursor = lines.next().unwrap().to_owned();
+        seen.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
+        if cursor == "0" || page + 1 == pages {
+            break;
+        }
+    }
+    cursor
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_misses_nothing_while_primaries_change_and_slots_move() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "redis.refresh_interval = \"1s\"").await;
+    let mut client = Client::connect(sidecar.addr()).await;
+    let expected: BTreeSet<String> = (0..500).map(|number| format!("key:{number}")).collect();
+    for key in &expected {
+        assert_eq!(client.ask(&["SET", key, "v"]).await, "+OK\r\n");
+    }
+    let mut seen = BTreeSet::new();
+    let cursor = scan(&mut client, "0".to_owned(), 8, &mut seen).await;
+    let primary = cluster.primary_of(0).await;
+    let replica = cluster.replicas_of(primary).await[0];
+    cluster.failover(replica, Failover::Plain).await;
+    cluster.wait_promoted(replica).await;
+    known(&sidecar, replica).await;
+    let cursor = scan(&mut client, cursor, 30, &mut seen).await;
+    cluster.reshard(0..=500, cluster.primary_of(16_383).await).await;
+    assert_eq!(client.ask(&["GET", &slot::key_in(0..=500, "nothing")]).await, "$-1\r\n");
+    assert_eq!(scan(&mut client, cursor, usize::MAX, &mut seen).await, "0");
+    assert_eq!(seen, expected);
+}
+
+/// Returns when the sidecar takes `node` for a primary.
+async fn known(sidecar: &failsoft_testkit::sidecar::Sidecar, node: &Node) {
+    eventually("the sidecar to know the new primary", PATIENCE, || async {
+        sidecar.log_contains(&format!("primary={}", node.addr()))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -251,14 +300,18 @@ async fn a_script_that_keeps_one_shard_busy_can_be_ended() {
     let cluster = Cluster::builder().replicas(0).set("busy-reply-threshold", "50").start().await;
     let sidecar = before(&cluster, "").await;
     let key = slot::key_in(11_000..=16_383, "k");
+    let node = cluster.primary_of(slot::of(&key)).await;
     let mut stuck = Client::connect(sidecar.addr()).await;
     stuck.send(&["EVAL", "while true do end", "1", &key]).await;
-    let node = cluster.primary_of(slot::of(&key)).await;
     eventually("the script to be noticed", PATIENCE, || async {
         matches!(node.try_command(&["GET", &key]).await, Err(error) if error.code() == Some("BUSY"))
     })
     .await;
     let mut client = Client::connect(sidecar.addr()).await;
     assert_eq!(client.ask(&["SCRIPT", "KILL"]).await, "+OK\r\n");
-    assert!(client.ask(&["SCRIPT", "KILL"]).await.starts_with("-NOTBUSY"));
+    assert!(stuck.reply().await.contains("Script killed by user"));
+    eventually("every shard to be free", PATIENCE, || async {
+        Client::connect(sidecar.addr()).await.ask(&["SCRIPT", "KILL"]).await.starts_with("-NOTBUSY")
+    })
+    .await;
 }

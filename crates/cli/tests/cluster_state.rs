@@ -351,6 +351,10 @@ async fn what_would_hold_at_one_node_only_is_refused_and_not_forgotten() {
         "CLIENT TRACKING ON",
         "CLIENT REPLY OFF",
         "CLIENT NO-EVICT ON",
+        "CLIENT KILL ID 1",
+        "CLIENT UNBLOCK 1",
+        "WAIT 1 0",
+        "SHUTDOWN NOSAVE",
     ] {
         let refused = client.ask(&call.split(' ').collect::<Vec<_>>()).await;
         assert!(

@@ -64,13 +64,18 @@ const SPREAD_OTHERWISE: &[(&str, &[&str])] = &[
     ("memory|doctor", &["request_policy:all_shards", "response_policy:special"]),
     ("memory|malloc-stats", &["request_policy:all_shards", "response_policy:special"]),
     ("memory|stats", &["request_policy:all_shards", "response_policy:special"]),
-    // What the server gives no tip for, though no shard knows of the others' subscribers and users.
+    // What the server gives no tip for, though no shard knows of the others' subscribers, users, snapshots and pauses.
     ("acl|load", &[]),
+    ("bgrewriteaof", &[]),
+    ("bgsave", &[]),
+    ("client|pause", &[]),
+    ("client|unpause", &[]),
     ("pubsub|channels", &[]),
     ("pubsub|numpat", &[]),
     ("pubsub|numsub", &[]),
     ("pubsub|shardchannels", &[]),
     ("pubsub|shardnumsub", &[]),
+    ("save", &[]),
 ];
 
 /// One command in the server's words.

@@ -186,6 +186,11 @@ impl Dispatcher {
             Course::AboutCluster(spec) => self.say(&self.answer_about_cluster(command, spec)),
             Course::Read(read) => self.read(command, read, now),
             Course::ReadMany { route, verb, place } => self.read_many(command, route, verb, place, now),
+            course @ Course::Change { place: Place::Anywhere, .. }
+                if let Some(told) = self.impossible(command, course) =>
+            {
+                self.say(told);
+            }
             Course::Change { route, voids, way, place } => {
                 let touched = self.touched(command, voids);
                 self.change(command, route, way, place, touched, now);

@@ -7,7 +7,8 @@
 use failsoft::classify::{Course, Read};
 use failsoft::node::Dedicated;
 use failsoft::topology::Place;
-use failsoft_resp::{Command, commands};
+use failsoft_resp::Command;
+use failsoft_resp::commands::{self, Class};
 
 use super::opened::{NOT_OF_ONE_SHARD, refusal_of};
 use super::{CROSSSLOT_REPLY, Dispatcher};
@@ -47,21 +48,21 @@ pub(in crate::session) enum Queue {
 }
 
 impl Dispatcher {
-    /// What is said to a command about the connection that could be carried out on one connection, and not on those to
-    /// all shards.
+    /// What is said to a command that could be carried out at one node, and would be taken to hold for the cluster: about
+    /// the connection, about clients by their numbers, about what replicas have, about the server's life.
     pub(in crate::session) fn impossible(&self, command: &Command<'_>, course: Course) -> Option<&'static [u8]> {
-        if course != Course::Here || !self.context.views.redis.is_sharded() {
+        let is_concerned = matches!(course, Course::Here | Course::Dedicated { .. } | Course::Change { .. });
+        if !is_concerned || !self.context.views.redis.is_sharded() {
             return None;
         }
-        if names_user(command) && !self.names_own_user(command) {
+        if course == Course::Here && names_user(command) && !self.names_own_user(command) {
             return Some(NO_USER);
         }
-        let spec = commands::lookup(command.arg(0), command.get(1))?;
+        let spec = commands::lookup(command.arg(0), command.get(1)).filter(|spec| is_of_one_node(spec.class))?;
         match spec.name {
             "client|reply" if command.get(2).is_some_and(|mode| mode.eq_ignore_ascii_case(b"on")) => None,
-            "client|tracking" | "client|caching" | "client|no-evict" | "client|no-touch" | "client|reply" => {
-                Some(ONE_NODE)
-            }
+            "client|tracking" | "client|caching" | "client|no-evict" | "client|no-touch" | "client|reply"
+            | "client|kill" | "client|unblock" | "wait" | "waitaof" | "shutdown" => Some(ONE_NODE),
             _ => None,
         }
     }
@@ -98,5 +99,19 @@ impl Dispatcher {
 
     fn leads_to(&self, line: &Dedicated, place: Place) -> bool {
         self.primary(place).is_some_and(|primary| std::sync::Arc::ptr_eq(primary, line.node()))
+    }
+}
+
+/// Whether commands of this class may be about one node, or a connection to it, and nothing else.
+fn is_of_one_node(class: Class) -> bool {
+    match class {
+        Class::Server | Class::Blocking | Class::Connection => true,
+        Class::Read
+        | Class::Write
+        | Class::Script
+        | Class::Transaction
+        | Class::PubSub
+        | Class::Publish
+        | Class::Monitor => false,
     }
 }
