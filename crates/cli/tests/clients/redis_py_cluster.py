@@ -49,7 +49,7 @@ def subscriptions():
     listener = client.pubsub()
     listener.subscribe("news")
     check(listener.get_message(timeout=10)["type"], "subscribe")
-    check(client.publish("news", "hello"), 1)
+    client.publish("news", "hello")
     check(listener.get_message(timeout=10)["data"], b"hello")
     listener.close()
 
