@@ -27,13 +27,18 @@ struct Shard {
 impl Shard {
     /// All replicas are fit. `user:*` is a cache with a default and no local copies, and says what `route` says.
     async fn before(primary: Redis, replicas: Vec<Redis>, route: &str) -> Self {
+        Self::probed_every("100ms", primary, replicas, route).await
+    }
+
+    /// As [`Shard::before`], and no reader has the nodes asked more often.
+    async fn probed_every(interval: &str, primary: Redis, replicas: Vec<Redis>, route: &str) -> Self {
         for replica in &replicas {
             replica.wait_synced().await;
         }
         let urls: Vec<_> = replicas.iter().map(|replica| format!("'{}'", replica.url())).collect();
         let settings = Settings::new(&primary.url())
             .set("redis.replicas", &format!("[{}]", urls.join(", ")))
-            .set("redis.probe_interval", "'100ms'")
+            .set("redis.probe_interval", &format!("'{interval}'"))
             .route(&format!("keys = 'user:*'\nrole = 'cache'\ndefault = '{FREE}'\ntiers.local = false\n{route}"));
         let shard = Self { sidecar: sidecar(&settings).await, primary, replicas };
         for replica in &shard.replicas {
@@ -304,4 +309,32 @@ async fn a_stopped_primary_is_answered_for_by_its_replica() {
         shard.answers(&[("tier", "primary")]).await > 0.0
     })
     .await;
+}
+
+/// A process that has been started anew holds nothing until it has caught up, and says so to whoever asks for a value. Its
+/// connections are lost long before the next probe.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_has_been_started_anew_does_not_say_that_there_is_nothing() {
+    let primary = primary_with_value().await;
+    let replica = Redis::builder().replica_of(&primary).start().await;
+    let shard = Shard::probed_every("1m", primary, vec![replica], "read_from = 'replica'").await;
+    let mut client = Client::connect(shard.sidecar.addr()).await;
+    assert_eq!(client.ask(&["GET", "user:1"]).await, bulk("old"));
+    assert_eq!(shard.answers(FROM_REPLICA).await, 1.0);
+    shard.primary.command(&["CONFIG", "SET", "repl-diskless-sync", "yes", "repl-diskless-sync-delay", "2"]).await;
+    let node = shard.replicas[0].addr().to_string();
+    let connects =
+        async || shard.sidecar.metric("failsoft_node_connects_total", &[("node", &node)]).await.unwrap_or(0.0);
+    let before = connects().await;
+    shard.replicas[0].restart_empty().await;
+    eventually("the replica to be connected to again", PATIENCE, async || connects().await > before).await;
+    let reading = async {
+        loop {
+            assert_eq!(client.ask(&["GET", "user:1"]).await, bulk("old"));
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = shard.replicas[0].wait_synced() => {}
+    }
 }

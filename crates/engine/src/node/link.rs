@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::batch::ENOUGH;
 use super::pending::{Pending, Phase, Queue};
+use super::replication::Replication;
 use super::stats::NodeStats;
 use super::{NodeOptions, Question, driver};
 use crate::clock::Clock;
@@ -32,6 +33,14 @@ const OUTBOX_SLACK: usize = 64 << 20;
 /// Goes before a command for a slot that its node is taking over, in the same write: it holds for the next command alone.
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
+/// What all connections to a node find out about it together.
+#[derive(Clone)]
+pub(super) struct Findings {
+    pub(super) health: Arc<Health>,
+    pub(super) stats: Arc<NodeStats>,
+    pub(super) replication: Arc<Replication>,
+}
+
 /// One connection to a node.
 pub struct Link {
     pub(super) options: NodeOptions,
@@ -40,6 +49,7 @@ pub struct Link {
     pub(super) clock: Clock,
     pub(super) health: Arc<Health>,
     pub(super) stats: Arc<NodeStats>,
+    replication: Arc<Replication>,
     pub(super) shutdown: Shutdown,
     pub(super) queue: Mutex<Queue>,
     /// There is something to write, or a nearer deadline.
@@ -55,10 +65,10 @@ impl Link {
         protocol: Protocol,
         slow_call: Duration,
         clock: Clock,
-        health: Arc<Health>,
-        stats: Arc<NodeStats>,
+        findings: Findings,
         shutdown: Shutdown,
     ) -> Self {
+        let Findings { health, stats, replication } = findings;
         Self {
             options,
             protocol,
@@ -66,6 +76,7 @@ impl Link {
             clock,
             health,
             stats,
+            replication,
             shutdown,
             queue: Mutex::new(Queue::new()),
             work: Notify::new(),
@@ -151,6 +162,7 @@ impl Link {
     /// The connection is gone. What had begun to be written by `written` may have happened.
     pub(super) fn handle_lost(&self, silence: Silence, written: u64) {
         self.stats.disconnects.increment(silence.name());
+        self.replication.handle_lost(self.clock.now());
         self.stats.connections.fetch_sub(1, Ordering::Relaxed);
         let waiting = self.queue.lock().take_all(Phase::Welcoming);
         self.finish(waiting, |pending| {

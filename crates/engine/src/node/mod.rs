@@ -117,12 +117,14 @@ impl Node {
         let name: Arc<str> = options.address.to_string().into();
         let health = Arc::new(Health::new(name.clone(), circuit.clone(), clock));
         let stats = Arc::new(NodeStats::default());
+        let replication = Arc::<Replication>::default();
         let shutdown = Shutdown::default();
         let slow_call = circuit.slow_call;
         let count = workers.max(1) * options.connections.max(1);
+        let findings =
+            link::Findings { health: health.clone(), stats: stats.clone(), replication: replication.clone() };
         let link = |protocol| {
-            let (health, stats) = (health.clone(), stats.clone());
-            Arc::new(Link::new(options.clone(), protocol, slow_call, clock, health, stats, shutdown.clone()))
+            Arc::new(Link::new(options.clone(), protocol, slow_call, clock, findings.clone(), shutdown.clone()))
         };
         let links = [Protocol::Resp2, Protocol::Resp3].map(|protocol| (0..count).map(|_| link(protocol)).collect());
         let dedicated = dedicated::Pool::new(options.max_dedicated, options.max_connects, workers);
@@ -136,7 +138,7 @@ impl Node {
             clock,
             health,
             stats,
-            replication: Arc::default(),
+            replication,
             links,
             dedicated,
             version,

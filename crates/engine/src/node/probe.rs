@@ -16,10 +16,11 @@ use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::encode::{self, Protocol};
 use failsoft_resp::limits::Limits;
 use failsoft_resp::reply::{self, Head, ReplyScanner};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Node;
 use super::handshake;
+use super::replication::LEAST_INTERVAL;
 use super::stats::Writable;
 use crate::clock::dice;
 use crate::health::Health;
@@ -37,15 +38,20 @@ pub async fn probe_forever(watched: Weak<Node>) {
     let mut wire = None;
     while let Some(node) = watched.upgrade() {
         let shutdown = node.shutdown().clone();
+        let next = Instant::now() + LEAST_INTERVAL;
         let verdict = probe(&node, &mut wire).await;
         node.stats().probes.increment(verdict.name());
         tell(node.health(), verdict);
         let (health, replication) = (node.health().clone(), node.replication().clone());
         let interval = replication.interval(node.options().probe_interval);
         drop(node);
+        let asked_soon = async {
+            replication.asked_soon().await;
+            sleep_until(next).await;
+        };
         tokio::select! {
             () = rest(&health, interval) => {}
-            () = replication.asked_soon() => {}
+            () = asked_soon => {}
             () = shutdown.begun() => return,
         }
     }
@@ -133,7 +139,10 @@ async fn probe(node: &Node, wire: &mut Option<Wire>) -> Verdict {
     };
     match timeout(node.options().timeout, exchange(node, connected)).await {
         Err(_) => Verdict::Silent(Silence::Timeout),
-        Ok(Err(silence)) => Verdict::Silent(silence),
+        Ok(Err(silence)) => {
+            node.replication().handle_lost(node.health().now());
+            Verdict::Silent(silence)
+        }
         Ok(Ok((connected, verdict))) => {
             *wire = Some(connected);
             verdict

@@ -3,6 +3,9 @@
 //! The background probe asks; every request that wonders whether a replica may answer reads. What is known is swapped
 //! whole, so that reading takes no lock. How often the probe asks follows from how old a replica may be at most that
 //! somebody wants to read: a bound on an age is never tighter than two questions are apart.
+//!
+//! A replica that has been started anew may hold nothing until it has caught up, and answers all the same. Its connections
+//! are lost before it can, and from then on nothing is believed that it said before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +20,7 @@ use tokio::sync::Notify;
 /// How many times within the age that a reader allows a node is asked.
 const TIMES_WITHIN_BUDGET: u32 = 4;
 /// No two questions are closer together than this on average.
-const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 /// Answers in one stream before a node is asked at its usual pace: until then hardly anything can be measured by it.
 const FIRST_ANSWERS: usize = 3;
 
@@ -28,6 +31,9 @@ const NOBODY_READS: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Replication {
     known: ArcSwapOption<Known>,
+    /// When a connection to the node was last lost, in nanoseconds: what it had said until then may have been said by a
+    /// process that is no more, whose successor holds less.
+    lost: AtomicU64,
     /// The shortest age that a reader allows, in nanoseconds, or [`NOBODY_READS`].
     budget: AtomicU64,
     soon: Notify,
@@ -45,6 +51,7 @@ impl Default for Replication {
     fn default() -> Self {
         Self {
             known: ArcSwapOption::empty(),
+            lost: AtomicU64::new(0),
             budget: AtomicU64::new(NOBODY_READS),
             soon: Notify::new(),
             is_refusal_told: AtomicBool::new(false),
@@ -67,7 +74,8 @@ impl Replication {
         now: Time,
     ) -> Result<Fit, Unfit> {
         let known = self.known();
-        let heard = known.as_ref().map(|known| &known.heard);
+        let lost = Time::from_nanos(self.lost.load(Ordering::Acquire));
+        let heard = known.as_ref().map(|known| &known.heard).filter(|heard| heard.asked >= lost);
         judge(heard, primary.and_then(|primary| primary.history.as_ref()), presence, budget, now)
     }
 
@@ -82,6 +90,12 @@ impl Replication {
             None => History::new(asked, position),
         });
         self.known.store(Some(Arc::new(Known { heard: Heard { asked, report }, history })));
+    }
+
+    /// A connection to the node is lost: it is not read from as a replica until it has said anew how it stands.
+    pub(super) fn handle_lost(&self, now: Time) {
+        self.lost.fetch_max(now.as_nanos(), Ordering::AcqRel);
+        self.ask_soon();
     }
 
     /// The node does not answer that question.
@@ -138,6 +152,38 @@ mod tests {
     fn report(stream: char, offset: u64) -> Report {
         let text =
             format!("role:master\nmaster_replid:{}\nmaster_repl_offset:{offset}\n", String::from(stream).repeat(40));
+        Report::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_a_replica_said_before_a_connection_was_lost_is_not_believed() {
+        let moment = Time::from_millis;
+        let replication = Replication::default();
+        let primary = Known {
+            heard: heard(moment(1)),
+            history: heard(moment(1)).report.position.map(|position| History::new(moment(1), position)),
+        };
+        let judged =
+            |now| replication.judge(Some(&primary), Presence::Lost, Duration::from_secs(1), now).map(|fit| fit.age);
+        replication.handle_report(moment(2), replica());
+        assert_eq!(judged(moment(3)), Ok(Duration::from_millis(2)));
+        replication.handle_lost(moment(4));
+        assert_eq!(judged(moment(5)), Err(Unfit::Unheard));
+        replication.handle_report(moment(3), replica());
+        assert_eq!(judged(moment(5)), Err(Unfit::Unheard), "said before, heard after");
+        replication.handle_report(moment(6), replica());
+        assert_eq!(judged(moment(7)), Ok(Duration::from_millis(6)));
+    }
+
+    fn heard(asked: Time) -> Heard {
+        Heard { asked, report: report('a', 1) }
+    }
+
+    fn replica() -> Report {
+        let text = format!(
+            "role:slave\nmaster_link_status:up\nmaster_sync_in_progress:0\nslave_read_repl_offset:1\nslave_repl_offset:1\nslave_priority:100\nmaster_replid:{}\nmaster_repl_offset:1\n",
+            "a".repeat(40)
+        );
         Report::parse(text.as_bytes()).unwrap()
     }
 
