@@ -19,6 +19,7 @@ use super::seen::Seen;
 use super::stats::TopologyStats;
 use super::view::{Builder, View};
 use super::watch::{self, Blind, NotSeen};
+use super::{forbidden, probe_keys};
 use crate::node::{Leads, Node, NodeOptions, Reads};
 use crate::settings::{self, NodeAddress, Topology};
 use crate::shutdown::Shutdown;
@@ -77,9 +78,6 @@ impl Hint {
     }
 }
 
-/// Keys that are tried before a shard of few slots is probed with a key of another's: it has one of so many by far.
-const MOST_PROBE_KEYS: usize = 200_000;
-
 /// What came of the last look.
 #[derive(Default)]
 struct Last {
@@ -87,7 +85,7 @@ struct Last {
     is_sound: bool,
     /// What was last told of in the log, so that it is told once.
     told: Option<String>,
-    told_off_limits: Option<String>,
+    forbidden: forbidden::Told,
 }
 
 /// One Redis deployment.
@@ -204,16 +202,11 @@ impl Deployment {
         reached
     }
 
-    /// Somebody has named a node that may not be spoken to, or nobody does any more.
+    /// Somebody has named a node that may not be spoken to.
     pub(super) fn handle_off_limits(&self, off_limits: Option<OffLimits>) {
         let Some(off_limits) = off_limits else { return };
         self.stats.off_limits.increment();
-        let sentence = off_limits.to_string();
-        let mut last = self.last.lock();
-        if last.told_off_limits.as_ref() != Some(&sentence) {
-            tracing::warn!("{sentence}");
-            last.told_off_limits = Some(sentence);
-        }
+        self.last.lock().forbidden.tell(off_limits);
     }
 
     /// When one of its nodes counts as sick.
@@ -388,7 +381,7 @@ impl Deployment {
             Topology::Cluster => builder.sharded(version, self.now()),
             Topology::Standalone | Topology::Sentinel => builder.whole(version, self.now()),
         };
-        set_probe_keys(&view, &self.maker.template.probe_key);
+        probe_keys::set(&view, &self.maker.template.probe_key);
         let replications = || view.nodes().iter().map(|node| node.replication());
         replications().for_each(|replication| replication.set_budget(self.max_lag()));
         replications().for_each(|replication| replication.ask_soon());
@@ -408,24 +401,6 @@ impl Deployment {
 impl Drop for Deployment {
     fn drop(&mut self) {
         self.shutdown.begin();
-    }
-}
-
-/// Each node is probed with a key that is its shard's: of any other it would only say whose that is.
-fn set_probe_keys(view: &View, stem: &str) {
-    if !view.is_sharded() {
-        return;
-    }
-    for shard in view.shards() {
-        let nodes = || view.primary_of(shard).into_iter().chain(view.replicas_of(shard));
-        let fits = |key: &str| ranges::contain(shard.slots(), Slot::of(key.as_bytes()));
-        if nodes().all(|node| fits(&node.probe_key())) {
-            continue;
-        }
-        let mut keys = (0..MOST_PROBE_KEYS).map(|number| format!("{stem}:{number}"));
-        if let Some(key) = keys.find(|key| fits(key)) {
-            nodes().for_each(|node| node.set_probe_key(key.clone()));
-        }
     }
 }
 
