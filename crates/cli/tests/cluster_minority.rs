@@ -6,6 +6,7 @@ mod clusters;
 use std::time::{Duration, Instant};
 
 use failsoft_testkit::cluster::{Cluster, Node, slot};
+use failsoft_testkit::hostile::HostileClient;
 use failsoft_testkit::sidecar::Sidecar;
 use failsoft_testkit::wait::eventually;
 
@@ -121,4 +122,28 @@ async fn an_old_primary_that_goes_on_answering_reads_is_not_read() {
     let cluster = Cluster::builder().partitionable().set("cluster-allow-reads-when-down", "yes").start().await;
     let sidecar = before(&cluster, "").await;
     assert_minority_is_left(&cluster, &sidecar, reads).await;
+}
+
+/// What needs a connection of the client's own goes by the same rule.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_transaction_is_carried_out_at_an_old_primary_that_is_cut_off() {
+    let cluster = Cluster::builder().partitionable().set("cluster-allow-reads-when-down", "yes").start().await;
+    let sidecar = before(&cluster, "").await;
+    let old = cluster.primary_of(0).await;
+    let key = slot::key_in(OLD, "plain");
+    let mut watching = HostileClient::connect(sidecar.addr()).await;
+    assert_eq!(watching.ask(&["WATCH", &key], PATIENCE).await, "+OK\r\n");
+    cluster.partition(&[old], &cluster.nodes_but(&[old]));
+    detection(&sidecar).await;
+    let at_detection = asked(old).await;
+    for _ in 0..20 {
+        let mut client = HostileClient::connect(sidecar.addr()).await;
+        assert_eq!(client.ask(&["MULTI"], PATIENCE).await, "+OK\r\n");
+        client.ask(&["STRLEN", &key], PATIENCE).await;
+        client.ask(&["EXEC"], PATIENCE).await;
+    }
+    assert_eq!(asked(old).await, at_detection, "it was asked after it was known to be in the minority");
+    watching.send_command(&["STRLEN", &key]).await.unwrap_or_default();
+    whole(&sidecar).await;
+    assert_eq!(asked(old).await, at_detection, "who had been there before was left there");
 }

@@ -127,10 +127,10 @@ impl World {
         Views { redis: self.parts.deployment.view(), regional: self.regional().map(|regional| regional.view()) }
     }
 
-    /// The primary that owns `key`, if one is known.
+    /// The primary that owns `key`, if one is known and believed.
     pub fn owner_of(&self, key: &[u8]) -> Option<Arc<Node>> {
         let view = self.parts.deployment.view();
-        view.primary(view.place_of(key)).cloned()
+        view.owner(view.place_of(key)).ok().cloned()
     }
 
     /// What TLS with nodes is made with, as far as there is any.

@@ -180,6 +180,21 @@ impl View {
         self.primary_of(self.shard_of(place)?)
     }
 
+    /// The primary to which `place` belongs, if it is believed to be one: it alone may be read as a primary, or written to.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn owner(&self, place: Place) -> Result<&Arc<Node>, Failure> {
+        self.owner_of(place).map(|index| self.node(index))
+    }
+
+    /// Whether `node` is a primary that is believed to be one, whatever it owns.
+    pub fn has_primary(&self, node: &Arc<Node>) -> bool {
+        let believed = self.shards.iter().filter_map(|shard| shard.primary);
+        let mut believed = believed.filter(|(_, standing)| *standing == Standing::Sound);
+        believed.any(|(index, _)| Arc::ptr_eq(self.node(index), node))
+    }
+
     /// The index of the primary at `address` if it is believed to be one, whether it owns slots or not.
     pub fn primary_at(&self, address: &NodeAddress) -> Option<u16> {
         let believed = |(index, standing): (u16, Standing)| (standing == Standing::Sound).then_some(index);

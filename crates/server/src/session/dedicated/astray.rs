@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use failsoft::node::{Node, Undedicated};
 use failsoft::settings::NodeAddress;
-use failsoft::topology::Place;
 use failsoft_core::Tier;
 use failsoft_core::cluster::{Redirect, RedirectKind};
 use failsoft_core::outcome::Failure;
 
+use crate::session::dispatch::Want;
 use crate::session::{Left, Session};
 
 /// How often one command is asked of another node.
@@ -47,14 +47,14 @@ impl Session {
     }
 
     /// Where the client's own connection is to lead, and how often its command has been elsewhere. `None` if nobody is
-    /// known; the client is told.
-    pub(super) async fn find_berth(&mut self, place: Place) -> Option<(Arc<Node>, Preface, u8)> {
+    /// known, or nobody believed; the client is told.
+    pub(super) async fn find_berth(&mut self, want: Want) -> Option<(Arc<Node>, Preface, u8)> {
         let Some(astray) = self.astray.take() else {
-            return self.owner(place).map(|owner| (owner, Preface::None, 0));
+            return self.owner(want).map(|owner| (owner, Preface::None, 0));
         };
         let Astray { redirect, asked, hops } = *astray;
         if hops > MOST_HOPS {
-            self.regret();
+            self.regret(Failure::Unowned);
             return None;
         }
         match redirect.kind {
@@ -66,15 +66,12 @@ impl Session {
             }
             RedirectKind::Moved => self.learn().await,
         }
-        self.owner(place).map(|owner| (owner, Preface::None, hops))
+        self.owner(want).map(|owner| (owner, Preface::None, hops))
     }
 
-    fn owner(&mut self, place: Place) -> Option<Arc<Node>> {
-        let owner = self.dispatcher.primary(place).cloned();
-        if owner.is_none() {
-            self.regret();
-        }
-        owner
+    fn owner(&mut self, want: Want) -> Option<Arc<Node>> {
+        let owner = self.dispatcher.primary(want.place, want.leave).cloned();
+        owner.map_err(|because| self.regret(because)).ok()
     }
 
     async fn learn(&mut self) {
@@ -82,9 +79,9 @@ impl Session {
         self.dispatcher.set_context(self.shared.context(self.worker, self.lane));
     }
 
-    fn regret(&mut self) {
+    fn regret(&mut self, because: Failure) {
         let mut sorry = Vec::new();
-        Undedicated::Failed(Failure::Unowned).apologise(Tier::Primary, self.shared.clock().now(), &mut sorry);
+        Undedicated::Failed(because).apologise(Tier::Primary, self.shared.clock().now(), &mut sorry);
         self.dispatcher.refuse_dedication(sorry);
     }
 }

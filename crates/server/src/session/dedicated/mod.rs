@@ -46,7 +46,7 @@ impl Session {
     /// Serves the client on a connection of its own until it needs none any more.
     pub(super) async fn serve_dedicated(&mut self, want: Want) -> Result<(), Ended> {
         self.replies.take_outgoing(&mut self.outgoing);
-        let Some((primary, preface, hops)) = self.find_berth(want.place).await else {
+        let Some((primary, preface, hops)) = self.find_berth(want).await else {
             return Ok(());
         };
         let protocol = self.dispatcher.protocol();

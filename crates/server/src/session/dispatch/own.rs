@@ -8,6 +8,7 @@ use failsoft::node::{Leave, Node, Speaker};
 use failsoft::settings::{Auth, NodeAddress};
 use failsoft::topology::{Hint, Place};
 use failsoft_core::cluster::Redirect;
+use failsoft_core::outcome::Failure;
 use failsoft_resp::commands::{self, Class, Spec};
 use failsoft_resp::{Command, Protocol};
 
@@ -73,16 +74,20 @@ impl Dispatcher {
         reply
     }
 
-    /// Where a connection of the client's own leads that is wanted at `place`.
-    pub(in crate::session) fn primary(&self, place: Place) -> Option<&Arc<Node>> {
-        self.context.views.redis.primary(place)
+    /// Where a connection of the client's own leads that is wanted at `place`. What goes there regardless of the circuit may
+    /// be what ends the trouble, and so goes there whatever is thought of the primary, too.
+    pub(in crate::session) fn primary(&self, place: Place, leave: Leave) -> Result<&Arc<Node>, Failure> {
+        let view = &self.context.views.redis;
+        match leave {
+            Leave::OfCircuit => view.owner(place),
+            Leave::Regardless => view.primary(place).ok_or(Failure::Unowned),
+        }
     }
 
-    /// Whether `node` is a primary still. A slot that has gone from it to another is another matter: of that it tells
+    /// Whether `node` is a primary still, and believed to be one. A slot that has gone from it to another is another matter: of that it tells
     /// itself.
     pub(in crate::session) fn is_primary(&self, node: &Arc<Node>) -> bool {
-        let view = &self.context.views.redis;
-        view.shards().iter().filter_map(|shard| view.primary_of(shard)).any(|primary| Arc::ptr_eq(primary, node))
+        self.context.views.redis.has_primary(node)
     }
 
     /// Whether there is more to know of the nodes than the settings say.

@@ -5,7 +5,7 @@
 //! it. In a transaction there is no other way: its keys lie in one slot, or it is refused, in Redis' words.
 
 use failsoft::classify::{Course, Read};
-use failsoft::node::Dedicated;
+use failsoft::node::{Dedicated, Leave};
 use failsoft::topology::Place;
 use failsoft_resp::Command;
 use failsoft_resp::commands::{self, Class};
@@ -98,7 +98,7 @@ impl Dispatcher {
     }
 
     fn leads_to(&self, line: &Dedicated, place: Place) -> bool {
-        self.primary(place).is_some_and(|primary| std::sync::Arc::ptr_eq(primary, line.node()))
+        self.primary(place, Leave::OfCircuit).is_ok_and(|primary| std::sync::Arc::ptr_eq(primary, line.node()))
     }
 }
 
