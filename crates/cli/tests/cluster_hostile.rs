@@ -136,3 +136,70 @@ async fn redirections_that_make_no_sense_lead_nowhere() {
         assert_left_for_the_next_tier(&sidecar, &[&server]).await;
     }
 }
+
+/// A server that refuses the change of [`KEY`] so that the map has to be learned, and carries out everything else.
+async fn refusing(refusal: &str) -> HostileServer {
+    HostileServer::start_with(|addr| {
+        Script::answer("+OK\r\n")
+            .polite()
+            .cluster_of_one(addr)
+            .on(&format!("GET {KEY}"), [Act::send("$3\r\nold\r\n")])
+            .on(&format!("SET {KEY}"), [Act::send(refusal)])
+    })
+    .await
+}
+
+/// A node that has been demoted refuses the change and answers the question behind it, with what was before the change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_behind_a_change_that_waits_for_the_map_is_read_again_behind_it() {
+    let origin = HttpOrigin::start().await;
+    let server = refusing("-READONLY You can't write against a read only replica.\r\n").await;
+    let sidecar = before(&[&server], &origin).await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    client.send_command(&["SET", KEY, "new", "KEEPTTL"]).await.unwrap();
+    client.send_command(&["GET", KEY]).await.unwrap();
+    let refused = String::from_utf8(client.read_reply(PATIENCE).await).unwrap();
+    assert!(refused.starts_with('-'), "{refused}");
+    assert_eq!(client.read_reply(PATIENCE).await, b"$3\r\nold\r\n");
+    assert_eq!(
+        (asked(&server, "SET"), asked(&server, "GET")),
+        (2, 2),
+        "once before the map was learned, and once by it"
+    );
+}
+
+/// Of two changes at one place the second has been carried out when the first is sent elsewhere: it would be done after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_has_been_overtaken_is_not_made() {
+    let (slot, origin) = (slot::of(KEY), HttpOrigin::start().await);
+    let server = refusing(&format!("-MOVED {slot} 127.0.0.1:1\r\n")).await;
+    let sidecar = before(&[&server], &origin).await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    client.send_command(&["SET", KEY, "first", "KEEPTTL"]).await.unwrap();
+    client.send_command(&["SET", &format!("{{{KEY}}}:other"), "second"]).await.unwrap();
+    let refused = String::from_utf8(client.read_reply(PATIENCE).await).unwrap();
+    assert!(refused.starts_with("-UNAVAILABLE nothing was done"), "{refused}");
+    assert_eq!(client.read_reply(PATIENCE).await, b"+OK\r\n");
+    assert_eq!(asked(&server, "SET"), 1);
+}
+
+/// Whoever is sent to forbidden places is told of each once, however often, and of a few.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_forbidden_places_that_are_named_in_turn_do_not_fill_the_log() {
+    let origin = HttpOrigin::start().await;
+    let server = HostileServer::start_with(|addr| {
+        let moved = |key, port| [Act::send(format!("-MOVED {} 169.254.169.254:{port}\r\n", slot::of(key)))];
+        let script = Script::answer("+OK\r\n").polite().cluster_of_one(addr);
+        script.on("STRLEN one", moved("one", 1)).on("STRLEN two", moved("two", 2))
+    })
+    .await;
+    let sidecar = before(&[&server], &origin).await;
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    for _ in 0..10 {
+        for key in ["one", "two"] {
+            assert!(client.ask(&["STRLEN", key], PATIENCE).await.starts_with('-'));
+        }
+    }
+    assert!(count(&sidecar, "failsoft_topology_off_limits_total", &[]).await >= 20.0);
+    assert_eq!(sidecar.log().matches("169.254.169.254").count(), 2, "{}", sidecar.log());
+}

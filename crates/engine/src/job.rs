@@ -34,6 +34,7 @@ use crate::world::{RouteId, World};
 
 mod doors;
 mod trail;
+mod turn;
 
 use self::doors::Doors;
 use self::trail::Trail;
@@ -230,20 +231,6 @@ impl Job {
     /// Whether what the node says about slots is about this request: a script that names no key can say anything.
     fn is_at_its_place(&self) -> bool {
         self.author() == Author::Node || self.matter.place != Place::Anywhere
-    }
-
-    /// Whether it changes something, so that it may not be overtaken by what its caller asks later.
-    pub fn is_change(&self) -> bool {
-        match self.matter.way {
-            Way::Write | Way::Script => true,
-            Way::Through | Way::Nodes => false,
-        }
-    }
-
-    /// Ends it if it would be repeated after a pause, and goes on.
-    pub fn forgo_repeat(&mut self, context: &Context, now: Time) -> Progress {
-        self.request.forgo_repeat(context.world.route(self.matter.route).plan(self.matter.way), now);
-        self.advance(context, now)
     }
 
     /// Goes on by these views.

@@ -98,6 +98,14 @@ pub struct Ask {
     pub by: Time,
 }
 
+impl Ask {
+    /// This question of a request with this `deadline`, if it has had to wait for its turn until `now`: with the whole time
+    /// that its tier has. `None`: it is not to be put any more.
+    pub fn put_off(self, deadline: Time, timeout: Duration, now: Time) -> Option<Self> {
+        (now < deadline).then_some(Self { by: deadline.min(now + timeout), ..self })
+    }
+}
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -132,3 +140,20 @@ pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(100);
 pub const RETRY_AFTER_MIN: Duration = Duration::from_millis(1);
 /// The longest: a background probe finds out long before a cooldown is over.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::circuit::{Permit, PermitKind};
+
+    #[test]
+    fn a_question_that_had_to_wait_has_its_whole_time_and_none_after_the_deadline() {
+        let (deadline, timeout) = (Time::from_millis(1_000), Duration::from_millis(200));
+        let by = |millis| Time::from_millis(millis);
+        let grant = Grant { node: 0, permit: Permit { kind: PermitKind::Normal, epoch: 0 }, manner: Manner::Plain };
+        let ask = Ask { tier: Tier::Primary, grant, by: by(200) };
+        assert_eq!(ask.put_off(deadline, timeout, by(300)), Some(Ask { by: by(500), ..ask }));
+        assert_eq!(ask.put_off(deadline, timeout, by(999)), Some(Ask { by: deadline, ..ask }));
+        assert_eq!(ask.put_off(deadline, timeout, deadline), None);
+    }
+}

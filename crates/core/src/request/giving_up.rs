@@ -5,10 +5,23 @@
 
 use super::{
     Apology, Ending, Failure, Intent, Outcome, Plan, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, RETRY_AFTER_MIN, Recourse,
-    Request, Tier, Time, Voice,
+    Request, State, Tier, Time, Voice,
 };
 
 impl Request {
+    /// Ends a request that waits until it is known who owns its key: what was asked after it has been done, so that it may
+    /// not be done any more.
+    pub fn give_way(&mut self, plan: &Plan, now: Time) {
+        match self.state {
+            State::Learning { .. } | State::AwaitingMap { .. } => self.end(self.apologise(plan, now)),
+            State::Choosing
+            | State::Pausing { .. }
+            | State::Redirected { .. }
+            | State::Asking { .. }
+            | State::Ended(_) => {}
+        }
+    }
+
     pub(super) fn refused_ending(&self, plan: &Plan, tier: Tier, now: Time) -> Ending {
         let Some(Outcome::Refused(refusal)) = self.trail[tier.index()] else {
             return self.apologise(plan, now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use failsoft_core::Outcome;
 use failsoft_core::circuit::Evidence;
-use failsoft_core::cluster::Redirect;
+use failsoft_core::cluster::{Redirect, RedirectKind};
 use failsoft_core::replication::Presence;
 use failsoft_resp::reply::{self, Head};
 
@@ -91,6 +91,11 @@ impl Detour {
     /// What was last told, and by whom.
     pub(super) fn redirect(&self) -> Option<(&Redirect, u16)> {
         self.told.as_ref().zip(self.been.last().copied())
+    }
+
+    /// Whether the last node has said that it is not the owner.
+    pub(super) fn is_disowned(&self) -> bool {
+        self.told.as_ref().is_none_or(|redirect| redirect.kind == RedirectKind::Moved)
     }
 
     /// Whether node `index` has sent the request elsewhere.

@@ -4,6 +4,10 @@
 //! for the map wait in one line, and whatever is sent elsewhere while there is a line joins it. A change that is to be
 //! repeated after a pause (its keys are divided by a slot on the move) keeps the client's later commands waiting; if some
 //! have been sent already, it is not repeated: nothing was done, and its client is told so.
+//!
+//! Others may have been sent already, too, when a change comes to wait for the map, and be answered by a node that is the
+//! owner after all, or only a replica by now. What is read so does not show the change, and is asked again behind it; and a
+//! change that another of the same place has overtaken is not made any more, which its client is told.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,6 +18,8 @@ use failsoft::delivery::{Deliver, Sink};
 use failsoft::job::{Job, Progress};
 use failsoft::node::Question;
 use failsoft::topology::{Hint, Look};
+use failsoft_core::outcome::Failure;
+use failsoft_core::refusal::Refusal;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 
@@ -33,6 +39,8 @@ pub(super) struct Repeated(AtomicU64);
 struct Waiting {
     ticket: u64,
     cause: Cause,
+    /// What its client asked later has been done where it was to be done.
+    is_overtaken: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -96,7 +104,7 @@ impl Replies {
             Progress::Ask(ask) if ask.tier == Tier::Primary => Cause::Order(ask),
             Progress::Ask(_) | Progress::Wait(_) | Progress::Done(_) => return None,
         };
-        inner.detours.line.push_back(Waiting { ticket, cause });
+        inner.detours.line.push_back(Waiting { ticket, cause, is_overtaken: false });
         Some(if inner.detours.line.len() == 1 { Errand::Detour } else { Errand::None })
     }
 
@@ -145,11 +153,12 @@ impl Replies {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
         let now = inner.context.now();
-        let Some(Waiting { ticket, cause }) = inner.detours.line.pop_front() else {
+        let Some(Waiting { ticket, cause, is_overtaken }) = inner.detours.line.pop_front() else {
             return;
         };
         let errand = match cause {
-            Cause::Order(ask) => self.ask_again(inner, ticket, ask, now),
+            Cause::Order(ask) => self.ask_in_turn(inner, ticket, ask, now),
+            Cause::Map(..) if is_overtaken => inner.give_way(ticket, now),
             Cause::Map(..) => self.go_on(inner, ticket, now),
         };
         drop(guard);
@@ -161,6 +170,21 @@ impl Replies {
                 inbox.wake();
             }
             Errand::None | Errand::Detour | Errand::RunMany(..) | Errand::FallApart(_) => {}
+        }
+    }
+
+    /// What the node was allowed to take began when it was the turn of this request, or the node would be charged with the
+    /// wait.
+    fn ask_in_turn(self: &Arc<Self>, inner: &Inner, ticket: u64, ask: Ask, now: Time) -> Errand {
+        let Some(Slot::Asked { job, .. }) = inner.slot(ticket) else {
+            return Errand::None;
+        };
+        match job.put_off(&inner.context.world, ask, now) {
+            Some(ask) => self.ask_again(inner, ticket, ask, now),
+            None => {
+                inner.context.give_back(job, Progress::Ask(ask), now);
+                Errand::Unasked(Failure::DeadlineSpent)
+            }
         }
     }
 
@@ -182,5 +206,44 @@ impl Replies {
                 Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running => Errand::None,
             },
         }
+    }
+}
+
+impl Inner {
+    /// What `outcome` of the request at `ticket` means where changes that were asked before it wait for the map.
+    pub(super) fn heed_line(&mut self, ticket: u64, outcome: Outcome) -> Outcome {
+        let is_answer = matches!(outcome, Outcome::Hit | Outcome::Miss(_));
+        if self.detours.line.is_empty() || !is_answer {
+            return outcome;
+        }
+        let Some(Slot::Asked { job, .. }) = self.slot(ticket) else {
+            return outcome;
+        };
+        let (place, is_change, is_asked) = (job.matter().place, job.is_change(), job.has_asked_primary());
+        let waits = |waiting: &Waiting| {
+            let change = match self.slot(waiting.ticket) {
+                Some(Slot::Asked { job, .. }) => Some(job).filter(|job| job.is_change() && job.is_disowned()),
+                Some(Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running) | None => None,
+            };
+            waiting.ticket < ticket && change.is_some_and(|job| job.matter().place == place)
+        };
+        let before: Vec<bool> = self.detours.line.iter().map(waits).collect();
+        if is_change {
+            let waiting = self.detours.line.iter_mut().zip(before);
+            waiting.for_each(|(waiting, is_before)| waiting.is_overtaken |= is_before);
+            return outcome;
+        }
+        if is_asked && before.contains(&true) { Outcome::Refused(Refusal::Moved) } else { outcome }
+    }
+
+    /// The change at `ticket` is not made any more.
+    fn give_way(&mut self, ticket: u64, now: Time) -> Errand {
+        if let Some((job, context)) = self.job(ticket)
+            && let Progress::Done(ending) = job.give_way(context, now)
+        {
+            self.answer(ticket, ending, &[], now);
+            self.wake();
+        }
+        Errand::None
     }
 }
