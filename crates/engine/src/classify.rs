@@ -108,6 +108,8 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, view: &View, command: &A) 
         return match commands::lookup(name, None) {
             // A subcommand of a newer server: what it does to its connection it would do to everybody's.
             Some(container) if container.class == Class::Connection => Course::Here,
+            // It may be one that changes the cluster, in a newer server.
+            Some(container) if container.name == "cluster" && view.is_sharded() => Course::AboutCluster(container),
             Some(_) | None => Course::Unjudged(Unjudged::Unknown),
         };
     };

@@ -135,7 +135,15 @@ max_stale = "10m"
     fn words_about_the_cluster_are_answered_only_before_one() {
         let engine = Engine::new(settings::parse(SETTINGS, "").unwrap().settings, 1).unwrap();
         let alone = engine.world().0.deployment().view();
-        for call in ["CLUSTER SLOTS", "CLUSTER NODES", "CLUSTER MEET a 1", "READONLY", "ASKING", "cluster keyslot a"] {
+        for call in [
+            "CLUSTER SLOTS",
+            "CLUSTER NODES",
+            "CLUSTER MEET a 1",
+            "CLUSTER newer",
+            "READONLY",
+            "ASKING",
+            "cluster keyslot a",
+        ] {
             assert!(matches!(before_shards(call), Course::AboutCluster(_)), "{call}");
             assert!(!matches!(with(&alone, call), Course::AboutCluster(_)), "{call}");
         }

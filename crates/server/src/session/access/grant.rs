@@ -15,6 +15,10 @@ const MOST_TOLD: usize = 64;
 /// Questions to the server that tell nothing of keys and change nothing.
 const HARMLESS: [&str; 5] = ["dbsize", "info", "lastsave", "role", "time"];
 
+/// What clients that know clusters ask before anything else, and what it tells.
+const ABOUT_CLUSTER: [&str; 10] =
+    ["help", "info", "keyslot", "myid", "myshardid", "nodes", "replicas", "shards", "slaves", "slots"];
+
 /// Whether nothing is forbidden to the user.
 pub(super) fn is_whole(user: &User) -> bool {
     user.commands() == Commands::All && *user.keys() == Keys::All
@@ -80,7 +84,11 @@ fn has_word<A: Arguments + ?Sized>(command: &A, word: &[u8]) -> bool {
 }
 
 fn is_harmless(spec: &Spec) -> bool {
-    HARMLESS.contains(&spec.name) || spec.name.split('|').next() == Some("command")
+    match spec.name.split_once('|') {
+        Some(("cluster", word)) => ABOUT_CLUSTER.contains(&word),
+        Some((container, _)) => container == "command",
+        None => HARMLESS.contains(&spec.name) || spec.name == "command",
+    }
 }
 
 fn name_of<A: Arguments + ?Sized>(command: &A) -> String {

@@ -278,3 +278,15 @@ fn what_is_refused_is_counted_by_why() {
     let counted = |access: &Access| access.stats.refused.each_ref().map(Counter::get);
     assert_eq!((counted(&stranger), counted(&tenant)), ([1, 0, 0, 0], [0, 1, 1, 1]));
 }
+
+#[test]
+fn whoever_may_little_may_still_ask_what_clients_of_clusters_begin_with_and_change_nothing_of_a_cluster() {
+    for access in [user("reader"), user("tenant")] {
+        let asked = ["SLOTS", "SHARDS", "nodes", "INFO", "MYID", "KEYSLOT other"];
+        assert_allowed(&access, &asked.map(|word| format!("CLUSTER {word}")).each_ref().map(String::as_str));
+        assert_allowed(&access, &["READONLY", "READWRITE", "ASKING"]);
+        let changes = ["RESET", "failover", "SETSLOT 1 STABLE", "GETKEYSINSLOT 1 1", "COUNTKEYSINSLOT 1", "FORGET x"];
+        assert_denied(&access, &changes.map(|word| format!("cluster {word}")).each_ref().map(String::as_str));
+        assert!(said(&access, "CLUSTER MIGRATESLOTS").starts_with("NOPERM"));
+    }
+}

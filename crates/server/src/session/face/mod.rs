@@ -48,6 +48,8 @@ pub(super) enum Word {
     FailureReports,
     /// A subcommand that would change the cluster
     Forbidden,
+    /// A subcommand that is not known: of a newer server, it may be one that changes the cluster
+    Unknown,
 }
 
 impl Word {
@@ -79,6 +81,7 @@ impl Word {
             | "cluster|saveconfig"
             | "cluster|set-config-epoch"
             | "cluster|setslot" => Self::Forbidden,
+            "cluster" => Self::Unknown,
             _ => return None,
         })
     }
@@ -105,12 +108,20 @@ impl Word {
                 encode::error(out, &format!("ERR Unknown node {}", String::from_utf8_lossy(argument)));
             }
             Self::Forbidden => encode::error(out, &refusal(command.at(1).unwrap_or_default())),
+            Self::Unknown => encode::error(out, &unknown(command.at(1).unwrap_or_default())),
         }
     }
 }
 
 fn is_own(id: &[u8], address: &Address) -> bool {
     id.eq_ignore_ascii_case(address.id().as_bytes())
+}
+
+/// In the words of Redis, cut as there.
+fn unknown(subcommand: &[u8]) -> String {
+    const MOST_TOLD: usize = 128;
+    let told = String::from_utf8_lossy(&subcommand[..subcommand.len().min(MOST_TOLD)]).into_owned();
+    format!("ERR unknown subcommand '{told}'. Try CLUSTER HELP.")
 }
 
 fn refusal(subcommand: &[u8]) -> String {
