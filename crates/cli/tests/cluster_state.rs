@@ -371,3 +371,30 @@ async fn what_would_hold_at_one_node_only_is_refused_and_not_forgotten() {
     assert!(client.ask(&["AUTH", "someone", "secret"]).await.starts_with("-ERR before a cluster"));
     assert_eq!(client.ask(&["EXEC"]).await, ABORTED);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_follows_a_transaction_or_a_blocking_pop_in_a_pipeline_may_be_at_another_shard() {
+    let cluster = Cluster::builder().replicas(0).start().await;
+    let sidecar = before(&cluster, "").await;
+    let [one, other, third] = thirds();
+    let mut client = client(&sidecar).await;
+    let transaction = |key| vec![vec!["MULTI"], vec!["INCR", key], vec!["EXEC"]];
+    let calls: Vec<_> = [&one, &other, &third].into_iter().flat_map(|key| transaction(key)).collect();
+    let answered = client.pipeline(&calls).await;
+    assert_eq!(answered, ["+OK\r\n", "+QUEUED\r\n", "*1\r\n:1\r\n"].repeat(3));
+    let calls = [vec!["WATCH", &one], vec!["UNWATCH"], vec!["WATCH", &other], vec!["UNWATCH"], vec!["INCR", &third]];
+    assert_eq!(client.pipeline(&calls).await, ["+OK\r\n", "+OK\r\n", "+OK\r\n", "+OK\r\n", ":2\r\n"]);
+    client.ask(&["DEL", &one, &other, &third]).await;
+    let calls = [
+        vec!["BLPOP", &one, "0.1"],
+        vec!["RPUSH", &other, "x"],
+        vec!["BLPOP", &other, "0.1"],
+        vec!["BLPOP", &third, "0.1"],
+        vec!["MULTI"],
+        vec!["PING"],
+        vec!["EXEC"],
+    ];
+    let popped = format!("*2\r\n$2\r\n{other}\r\n$1\r\nx\r\n").replace("$2", &format!("${}", other.len()));
+    let answered = client.pipeline(&calls).await;
+    assert_eq!(answered, ["*-1\r\n", ":1\r\n", &popped, "*-1\r\n", "+OK\r\n", "+QUEUED\r\n", "*1\r\n+PONG\r\n"]);
+}

@@ -48,6 +48,8 @@ pub(super) struct Desk {
     /// There once the node has said what it calls the client.
     identity: Option<Identity>,
     berth: Berth,
+    /// What the connection was made for has been asked.
+    has_served: bool,
     /// What is to be asked of another node, and who has named it.
     pub(super) astray: Option<(Box<[u8]>, Redirect)>,
     /// A transaction has been opened here, and the node has not taken a command with a key: what it was opened with.
@@ -82,12 +84,6 @@ pub(super) enum Onward {
     Astray,
 }
 
-/// Whether a command may leave something on its connection that nobody here keeps account of: those that are about the
-/// connection and not followed (READONLY), and those that are not known.
-fn leaves_traces(spec: Option<&Spec>, effect: &Effect) -> bool {
-    *effect == Effect::None && spec.is_none_or(|spec| spec.class == Class::Connection)
-}
-
 impl Desk {
     /// A desk for a client that has come with `want`.
     pub(super) fn new(
@@ -116,7 +112,19 @@ impl Desk {
             | Class::Connection => Berth::Free(want.place),
         };
         let (identity, astray, opening) = (None, None, None);
-        let mut desk = Self { line, ledger, introducing, home, protocol, identities, identity, berth, astray, opening };
+        let mut desk = Self {
+            line,
+            ledger,
+            introducing,
+            home,
+            protocol,
+            identities,
+            identity,
+            berth,
+            has_served: false,
+            astray,
+            opening,
+        };
         if introducing {
             desk.ledger.spoil();
         } else {
@@ -157,6 +165,8 @@ impl Desk {
             || self.has_to_be_alone(command, spec)
             || self.ledger.is_resetting()
             || self.ledger.will_be_free() && !needs_own
+            // What it needs one for next may be at another shard.
+            || self.ledger.will_be_free() && self.has_served && dispatcher.is_sharded()
         {
             return Taken::Held;
         }
@@ -315,6 +325,7 @@ impl Desk {
     }
 
     fn send(&mut self, command: &Command<'_>, spec: Option<&Spec>, course: Course, dispatcher: &Dispatcher, now: Time) {
+        self.has_served = true;
         let touched = dispatcher.touched_by(command, course);
         dispatcher.invalidate(&touched);
         let (effect, manner) = match (spec, course) {
@@ -325,7 +336,7 @@ impl Desk {
             (None, _) => (Effect::None, Manner::Once),
             (Some(spec), _) => (Effect::of(spec, command), Manner::of(spec, command)),
         };
-        if leaves_traces(spec, &effect) {
+        if effect.leaves_traces(spec) {
             self.ledger.spoil();
         }
         let (patience, doubt) = self.expectations(course, &touched);
@@ -340,6 +351,7 @@ impl Desk {
     /// Tells the client that a command was not carried out. In a transaction that has to spoil the whole of it, as a
     /// command that Redis refuses would.
     fn turn_away(&mut self, told: Vec<u8>, out: &mut Vec<u8>, now: Time) {
+        self.has_served = true;
         if self.ledger.is_queueing() {
             let start = self.line.send(SPOILER);
             self.ledger.enter_instead(told, start, now);

@@ -3,7 +3,7 @@
 //! Only the commands that touch the connection itself are here; everything else has no effect that outlives its reply.
 //! Whether the effect came about is known when the reply is: see [`State`](super::state::State).
 
-use failsoft_resp::commands::Spec;
+use failsoft_resp::commands::{Class, Spec};
 use failsoft_resp::{Command, Protocol};
 
 /// What a command does to its connection once it has been answered without an error.
@@ -110,6 +110,12 @@ impl Effect {
             "client|no-touch" => Self::switch(Switch::NoTouch, word(2)),
             _ => Self::None,
         }
+    }
+
+    /// Whether a command with this effect may leave something on its connection that nobody here keeps account of: those
+    /// that are about the connection and not followed (READONLY), and those that are not known.
+    pub(super) fn leaves_traces(&self, spec: Option<&Spec>) -> bool {
+        *self == Self::None && spec.is_none_or(|spec| spec.class == Class::Connection)
     }
 
     fn switch(switch: Switch, word: &[u8]) -> Self {

@@ -90,6 +90,11 @@ impl Dispatcher {
         self.context.views.redis.has_primary(node)
     }
 
+    /// Whether there are several shards.
+    pub(in crate::session) fn is_sharded(&self) -> bool {
+        self.context.views.redis.is_sharded()
+    }
+
     /// Whether there is more to know of the nodes than the settings say.
     pub(in crate::session) fn is_discovered(&self) -> bool {
         self.context.world.deployment().is_discovered()
