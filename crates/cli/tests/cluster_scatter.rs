@@ -288,7 +288,6 @@ async fn keys_of_a_slot_on_the_move_are_found_on_either_side_also_together() {
     assert_eq!(client.ask(&all("MGET")).await, expected);
     assert_eq!(client.ask(&all("EXISTS")).await, ":20\r\n");
     assert_eq!(client.ask(&all("TOUCH")).await, ":20\r\n");
-    assert_eq!(client.ask(&mset).await, "+OK\r\n");
     assert_eq!(client.ask(&all("DEL")).await, ":20\r\n");
     while moving.move_keys(100).await > 0 {}
     moving.finish().await;
@@ -312,6 +311,69 @@ async fn a_script_that_keeps_one_shard_busy_can_be_ended() {
     assert!(stuck.reply().await.contains("Script killed by user"));
     eventually("every shard to be free", PATIENCE, || async {
         Client::connect(sidecar.addr()).await.ask(&["SCRIPT", "KILL"]).await.starts_with("-NOTBUSY")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_one_act_stays_one_while_its_slot_is_on_the_move() {
+    let cluster = Cluster::builder().replicas(0).start().await;
+    let sidecar = before(&cluster, "").await;
+    let mut client = Client::connect(sidecar.addr()).await;
+    let tag = slot::key_in(0..=5_000, "t");
+    let (here, there) = (format!("{{{tag}}}:0"), format!("{{{tag}}}:1"));
+    assert_eq!(client.ask(&["MSET", &here, "old", &there, "old"]).await, "+OK\r\n");
+    let moving = cluster.begin_move(slot::of(&tag), cluster.primary_of(16_383).await).await;
+    assert_eq!(moving.move_keys(1).await, 1);
+    assert!(client.ask(&["MSET", &here, "new", &there, "new"]).await.starts_with("-TRYAGAIN"));
+    assert_eq!(client.ask(&["MGET", &here, &there]).await, "*2\r\n$3\r\nold\r\n$3\r\nold\r\n");
+    assert_eq!(client.ask(&["DEL", &here, &there]).await, ":2\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_finds_its_slot_divided_is_not_done_after_what_was_asked_later() {
+    let cluster = Cluster::builder().replicas(0).start().await;
+    let sidecar = before(&cluster, "").await;
+    let mut client = Client::connect(sidecar.addr()).await;
+    let tag = slot::key_in(0..=5_000, "t");
+    let keys = ["0", "1"].map(|number| format!("{{{tag}}}:{number}"));
+    let apart = slot::key_in(11_000..=16_383, "k");
+    client.ask(&["MSET", &keys[0], "old", &keys[1], "old"]).await;
+    let moving = cluster.begin_move(slot::of(&tag), cluster.primary_of(16_383).await).await;
+    assert_eq!(moving.move_keys(1).await, 1);
+    for round in 0..20 {
+        let (first, second) = (format!("first:{round}"), format!("second:{round}"));
+        let calls = [
+            vec!["MSET", &keys[0], &first, &keys[1], &first, &apart, &first],
+            vec!["SET", &keys[0], &second],
+            vec!["SET", &keys[1], &second],
+        ];
+        let answered = client.pipeline(&calls).await;
+        let is_told = answered[0] == "+OK\r\n" || answered[0].contains("keys=3 keys-done=1");
+        assert!(is_told && answered[1..] == ["+OK\r\n", "+OK\r\n"], "{answered:?}");
+        for key in &keys {
+            assert_eq!(client.ask(&["GET", key]).await, clusters::bulk(&second), "{answered:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_silent_shard_is_bounded_for_all_commands_of_a_client_together() {
+    let cluster = Cluster::builder().replicas(0).start().await;
+    let patient = "redis.timeout = \"2s\"\nrequest.deadline = \"10s\"\nserver.max_output_buffer = \"1MiB\"\n";
+    let sidecar = before(&cluster, patient).await;
+    let mut client = Client::connect(sidecar.addr()).await;
+    let [one, other] = [slot::key_in(0..=5_000, "k"), slot::key_in(11_000..=16_383, "k")];
+    client.ask(&["MSET", &one, &"x".repeat(300_000), &other, "y"]).await;
+    let silent = cluster.primary_of(slot::of(&other)).await;
+    silent.pause();
+    let answered = client.pipeline(&vec![vec!["MGET", &one, &other]; 6]).await;
+    silent.resume();
+    assert!(answered[0].starts_with("-UNAVAILABLE"), "{}", answered[0]);
+    assert!(answered[5].starts_with("-ERR what the shards have answered"), "{}", answered[5]);
+    eventually("room again", PATIENCE, || async {
+        let mut client = Client::connect(sidecar.addr()).await;
+        client.ask(&["MGET", &one, &other]).await.starts_with("*2\r\n$300000")
     })
     .await;
 }

@@ -9,6 +9,7 @@
 //! which has a definite place.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use failsoft_core::outcome::Failure;
 use failsoft_core::refusal::Refusal;
@@ -39,6 +40,9 @@ use crate::world::RouteId;
 /// Pieces of one command that are asked at once; far fewer than may wait for a node.
 pub const AT_ONCE: usize = 256;
 
+/// Replies of so few bytes are kept in any case: there is one for each piece, and a piece takes up more.
+const SMALL: usize = 256;
+
 const TOO_LARGE: &str = "ERR what the shards have answered is together larger than server.max_output_buffer";
 
 const TOO_MANY: &str = "nothing was done, too many requests wait for fallbacks";
@@ -48,12 +52,18 @@ const TOO_MANY: &str = "nothing was done, too many requests wait for fallbacks";
 pub struct Means {
     /// Where pieces are counted that the first question does not settle.
     pub fallbacks: Arc<Gauge>,
-    /// How many bytes of answers are kept until they are put together.
+    /// How many bytes of answers are kept for one client until they are put together.
     pub most_bytes: usize,
+    /// How many are, of all commands of the client's that are under way.
+    pub gathered: Arc<AtomicUsize>,
 }
 
 /// What is done with the answer.
 type Finish = Box<dyn FnOnce(Vec<u8>) + Send>;
+
+/// Whether a part may be asked once more though its client may have asked for something since: false if it has, which
+/// that part would come behind; if true, it does not until the command has been answered.
+type MayComeLate = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// A command for several shards that is being carried out.
 pub struct Gathering {
@@ -62,6 +72,7 @@ pub struct Gathering {
     goal: Goal,
     protocol: Protocol,
     means: Means,
+    may_come_late: MayComeLate,
     inner: Mutex<Inner>,
 }
 
@@ -111,11 +122,15 @@ struct Inbox(Arc<Gathering>);
 
 impl Gathering {
     /// Begins to carry out `undertaking`; `finish` is given the reply.
+    ///
+    /// A part that a slot on the move has divided is asked again, later than was sent what the client asked since. So
+    /// a change asks `may_come_late` first, which is to hold later commands back, or to say that there are some.
     pub fn begin(
         context: &Context,
         undertaking: Undertaking,
         protocol: Protocol,
         means: Means,
+        may_come_late: impl Fn() -> bool + Send + Sync + 'static,
         finish: impl FnOnce(Vec<u8>) + Send + 'static,
     ) {
         let Undertaking { spec, goal, pieces } = undertaking;
@@ -130,7 +145,8 @@ impl Gathering {
             is_asking: false,
             finish: Some(Box::new(finish)),
         };
-        let gathering = Self { context: context.clone(), spec, goal, protocol, means, inner: Mutex::new(inner) };
+        let (context, may_come_late) = (context.clone(), Box::new(may_come_late));
+        let gathering = Self { context, spec, goal, protocol, means, may_come_late, inner: Mutex::new(inner) };
         Arc::new(gathering).ask_more();
     }
 
@@ -266,7 +282,8 @@ impl Gathering {
             debug_assert!(false, "delivered twice");
             return;
         };
-        if outcome == Outcome::Refused(Refusal::TryAgain) && self.can_fall_apart(&asked) {
+        let is_divided = outcome == Outcome::Refused(Refusal::TryAgain) && self.can_fall_apart(&asked);
+        if is_divided && (!asked.job.is_change() || (self.may_come_late)()) {
             return self.fall_apart(index, &asked);
         }
         match asked.verb {
@@ -277,8 +294,19 @@ impl Gathering {
             }
             Some(_) | None => {
                 let progress = asked.job.handle_reply(&self.context, outcome, reply, now);
+                let progress = self.keep_order(&mut asked.job, progress, now);
                 self.go_on(index, asked, progress, reply, now);
             }
+        }
+    }
+
+    /// Has a change not be repeated after a pause behind what its client has asked since; whoever has to wait for the
+    /// map holds back what has not been asked yet.
+    fn keep_order(&self, job: &mut Job, progress: Progress, now: Time) -> Progress {
+        match progress {
+            Progress::Wait(_) | Progress::Learn(_) if !job.is_change() || (self.may_come_late)() => progress,
+            Progress::Wait(_) => job.forgo_repeat(&self.context, now),
+            Progress::Ask(_) | Progress::Learn(_) | Progress::Done(_) => progress,
         }
     }
 
@@ -352,8 +380,8 @@ impl Gathering {
     fn settle(self: &Arc<Self>, index: usize, answer: Answer) {
         let finished = {
             let mut inner = self.inner.lock();
-            inner.keep(index, answer, self.means.most_bytes);
-            inner.take_finished()
+            inner.keep(index, answer, &self.means);
+            inner.take_finished(&self.means)
         };
         match finished {
             Some(Finished { finish, answers: Some(answers) }) => finish(self.conclude(&answers)),
@@ -380,22 +408,27 @@ impl Gathering {
 }
 
 impl Inner {
-    fn keep(&mut self, index: usize, mut answer: Answer, most_bytes: usize) {
-        self.bytes += answer.reply.len();
-        // One reply alone is never too large.
-        self.is_too_large |= self.pieces.len() > 1 && self.bytes > most_bytes;
-        if self.is_too_large {
-            self.bytes -= std::mem::take(&mut answer.reply).len();
+    fn keep(&mut self, index: usize, mut answer: Answer, means: &Means) {
+        let bytes = answer.reply.len();
+        let gathered = means.gathered.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bytes += bytes;
+        // One reply alone is never too large, and what tells of a change is small, and must be told.
+        self.is_too_large |= self.pieces.len() > 1 && bytes > SMALL && gathered > means.most_bytes;
+        if self.is_too_large && bytes > SMALL {
+            answer.reply = Vec::new();
+            self.bytes -= bytes;
+            means.gathered.fetch_sub(bytes, Ordering::Relaxed);
         }
         self.pieces[index] = State::Answered(answer);
         self.open -= 1;
         self.under_way -= 1;
     }
 
-    fn take_finished(&mut self) -> Option<Finished> {
+    fn take_finished(&mut self, means: &Means) -> Option<Finished> {
         if self.open > 0 {
             return None;
         }
+        means.gathered.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
         let finish = self.finish.take()?;
         let answers = std::mem::take(&mut self.pieces).into_iter().filter_map(|piece| match piece {
             State::Answered(answer) => Some(answer),

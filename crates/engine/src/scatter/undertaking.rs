@@ -58,11 +58,13 @@ impl Undertaking {
     }
 
     /// What a command on several keys comes down to when each is asked for by itself, whether or not they lie together.
-    /// `None` if it has one key, or is not to be [taken apart](Spread::Keys).
+    /// `None` if it has one key, is not to be [taken apart](Spread::Keys), or promises to be one act on what lies in one
+    /// slot: a node carries out MSET whole, and so it is carried out.
     pub fn key_by_key(frame: &[u8]) -> Option<Self> {
         let words = Words::of(frame);
         let spec = commands::lookup(words.as_slices().first()?, None)?;
-        let goal = Goal::Merged(Act::of(spec).filter(|act| act.unit == Unit::Keys)?);
+        let falls_apart = |act: &Act| act.unit == Unit::Keys && act.merge != Merge::Unanimous;
+        let goal = Goal::Merged(Act::of(spec).filter(falls_apart)?);
         let pieces: Vec<Piece> = take_to_pieces(spec, words.as_slices()).into_iter().map(piece).collect();
         (pieces.len() > 1).then_some(Self { spec, goal, pieces })
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use failsoft::scatter::Means;
 use failsoft::wire::Wire;
@@ -35,8 +36,9 @@ impl Doorstep {
         Address::of(server.announce(), self.local, port, self.speech)
     }
 
-    /// What a command for several shards may take up.
-    pub(super) fn means(&self) -> Means {
-        Means { fallbacks: self.shared.fallbacks().clone(), most_bytes: self.shared.limits().max_output_buffer }
+    /// What a command for several shards may take up, whose client has `gathered` so many bytes.
+    pub(super) fn means(&self, gathered: Arc<AtomicUsize>) -> Means {
+        let most_bytes = self.shared.limits().max_output_buffer;
+        Means { fallbacks: self.shared.fallbacks().clone(), most_bytes, gathered }
     }
 }

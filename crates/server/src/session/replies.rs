@@ -10,6 +10,7 @@ mod touched;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context as Turn, Poll, Waker};
 
 use failsoft::context::Context;
@@ -48,6 +49,7 @@ pub(crate) struct Replies {
     fallbacks: Arc<Gauge>,
     /// The change that is repeated after a pause; later commands wait for it.
     repeated: Repeated,
+    gathered: Arc<AtomicUsize>,
 }
 
 struct Inner {
@@ -137,7 +139,7 @@ impl Replies {
             typical: UNKNOWN_REPLY,
             detours: Detours::default(),
         };
-        Self { inner: Mutex::new(inner), fallbacks, repeated: Repeated::default() }
+        Self { inner: Mutex::new(inner), fallbacks, repeated: Repeated::default(), gathered: Arc::default() }
     }
 
     /// Takes the next place; returns its ticket.

@@ -29,11 +29,19 @@ impl Dispatcher {
             self.barrier = Some(ticket);
         }
         let (replies, world) = (self.replies.clone(), self.context.world.clone());
-        let (protocol, means) = (self.greeting.protocol(), self.doorstep.means());
-        Gathering::begin(&self.context, undertaking, protocol, means, move |reply| {
-            touched.invalidate(&world);
-            replies.complete(ticket, reply);
-        });
+        let order = replies.clone();
+        let (protocol, means) = (self.greeting.protocol(), self.doorstep.means(self.replies.gathered()));
+        Gathering::begin(
+            &self.context,
+            undertaking,
+            protocol,
+            means,
+            move || order.may_come_late(ticket),
+            move |reply| {
+                touched.invalidate(&world);
+                replies.complete(ticket, reply);
+            },
+        );
     }
 
     /// What a client is told that takes failsoft for a node of a cluster.

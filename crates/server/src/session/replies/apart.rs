@@ -1,10 +1,11 @@
 //! A command whose keys lie in one slot that is on its way to another node: some are here already, and some there.
 //!
 //! No node can carry it out, and it is not known for how long (TRYAGAIN). Each of its keys alone is at a definite place,
-//! so it goes on key by key. A change does so only if the client has asked for nothing since, which may have been carried
+//! so it goes on key by key, but for MSET: in one slot that is one act, of which nobody may see a half. A change does so only if the client has asked for nothing since, which may have been carried
 //! out already, and has the client's later commands wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use failsoft::scatter::{Gathering, Means, Undertaking};
 
@@ -38,6 +39,11 @@ impl Replies {
         }
     }
 
+    /// Bytes of answers to parts of this client's commands that wait for the other parts'.
+    pub(crate) fn gathered(&self) -> Arc<AtomicUsize> {
+        self.gathered.clone()
+    }
+
     /// Carries the command at `ticket` on key by key.
     pub(super) fn fall_apart(self: &Arc<Self>, ticket: u64, apart: Apart) {
         let Apart { undertaking, protocol, touched } = apart;
@@ -45,11 +51,19 @@ impl Replies {
             let inner = self.inner.lock();
             (inner.context.clone(), inner.bound)
         };
-        let means = Means { fallbacks: self.fallbacks.clone(), most_bytes };
+        let means = Means { fallbacks: self.fallbacks.clone(), most_bytes, gathered: self.gathered() };
         let (replies, world) = (self.clone(), context.world.clone());
-        Gathering::begin(&context, undertaking, protocol, means, move |reply| {
-            touched.invalidate(&world);
-            replies.complete(ticket, reply);
-        });
+        // Its order has been seen to.
+        Gathering::begin(
+            &context,
+            undertaking,
+            protocol,
+            means,
+            || true,
+            move |reply| {
+                touched.invalidate(&world);
+                replies.complete(ticket, reply);
+            },
+        );
     }
 }

@@ -64,6 +64,17 @@ impl Replies {
         self.repeated.0.store(ticket + 1, Ordering::Relaxed);
     }
 
+    /// Whether the command at `ticket` may have a part of it repeated; later commands wait for it then. Not if there are
+    /// some.
+    pub(crate) fn may_come_late(&self, ticket: u64) -> bool {
+        let inner = self.inner.lock();
+        let is_last = inner.first + inner.slots.len() as u64 <= ticket + 1;
+        if is_last {
+            self.hold_back(ticket);
+        }
+        is_last
+    }
+
     /// Has later commands wait for a change that is to be repeated after a pause, or, if there are such commands
     /// (`followers`), has it end.
     pub(super) fn keep_order(
