@@ -448,7 +448,7 @@ impl Deliver for Inbox {
 
 impl Replies {
     /// Jobs are told where they lie: the requests of a healthy pipeline are not moved.
-    fn handle_delivery(self: &Arc<Self>, ticket: u64, mut outcome: Outcome, reply: &[u8], now: Time) -> Errand {
+    fn handle_delivery(self: &Arc<Self>, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
         let followers = (inner.first + inner.slots.len() as u64).saturating_sub(ticket + 1);
@@ -457,12 +457,14 @@ impl Replies {
         {
             return Errand::FallApart(apart);
         }
-        let heeded = inner.heed_line(ticket, outcome);
-        let is_heard = std::mem::replace(&mut outcome, heeded) == heeded;
+        let (outcome, reply): (_, &[u8]) = if inner.is_too_early(ticket, outcome) {
+            (Outcome::Refused(Refusal::Moved), &[])
+        } else {
+            (outcome, reply)
+        };
         let progress = match inner.slots.get_mut((ticket - inner.first) as usize) {
             Some(Slot::Asked { job, touched }) => {
                 touched.invalidate(&inner.context.world);
-                let reply = if is_heard { reply } else { &[] };
                 let progress = job.handle_reply(&inner.context, outcome, reply, now);
                 Some(self.keep_order(job, &inner.context, ticket, followers, progress, now))
             }

@@ -17,9 +17,8 @@ use failsoft::context::Context;
 use failsoft::delivery::{Deliver, Sink};
 use failsoft::job::{Job, Progress};
 use failsoft::node::Question;
-use failsoft::topology::{Hint, Look};
+use failsoft::topology::{Hint, Look, Place};
 use failsoft_core::outcome::Failure;
-use failsoft_core::refusal::Refusal;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 
@@ -221,30 +220,33 @@ impl Replies {
 }
 
 impl Inner {
-    /// What `outcome` of the request at `ticket` means where changes that were asked before it wait for the map.
-    pub(super) fn heed_line(&mut self, ticket: u64, outcome: Outcome) -> Outcome {
-        let is_answer = matches!(outcome, Outcome::Hit | Outcome::Miss(_));
-        if self.detours.line.is_empty() || !is_answer {
-            return outcome;
-        }
+    /// Whether the request at `ticket` has read what a change does not show yet that was asked before it, and that waits for
+    /// the map. If it has been done and is a change itself, those that wait are not made any more.
+    #[inline]
+    pub(super) fn is_too_early(&mut self, ticket: u64, outcome: Outcome) -> bool {
+        !self.detours.line.is_empty() && matches!(outcome, Outcome::Hit | Outcome::Miss(_)) && self.heed_line(ticket)
+    }
+
+    fn heed_line(&mut self, ticket: u64) -> bool {
         let Some(Slot::Asked { job, .. }) = self.slot(ticket) else {
-            return outcome;
+            return false;
         };
         let (place, is_change, is_asked) = (job.matter().place, job.is_change(), job.has_asked_primary());
-        let waits = |waiting: &Waiting| {
-            let change = match self.slot(waiting.ticket) {
-                Some(Slot::Asked { job, .. }) => Some(job).filter(|job| job.is_change() && job.is_disowned()),
-                Some(Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running) | None => None,
-            };
-            waiting.ticket < ticket && change.is_some_and(|job| job.matter().place == place)
-        };
-        let before: Vec<bool> = self.detours.line.iter().map(waits).collect();
+        let is_passed = |waiting: &Waiting| waiting.ticket < ticket && self.has_disowned_change(waiting.ticket, place);
+        let passed: Vec<bool> = self.detours.line.iter().map(is_passed).collect();
         if is_change {
-            let waiting = self.detours.line.iter_mut().zip(before);
-            waiting.for_each(|(waiting, is_before)| waiting.is_overtaken |= is_before);
-            return outcome;
+            let waiting = self.detours.line.iter_mut().zip(passed);
+            waiting.for_each(|(waiting, is_passed)| waiting.is_overtaken |= is_passed);
+            return false;
         }
-        if is_asked && before.contains(&true) { Outcome::Refused(Refusal::Moved) } else { outcome }
+        is_asked && passed.contains(&true)
+    }
+
+    fn has_disowned_change(&self, ticket: u64, place: Place) -> bool {
+        match self.slot(ticket) {
+            Some(Slot::Asked { job, .. }) => job.is_change() && job.is_disowned() && job.matter().place == place,
+            Some(Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running) | None => false,
+        }
     }
 
     /// The change at `ticket` is not made any more.
