@@ -74,3 +74,17 @@ async fn node_redis_cluster_takes_failsoft_for_the_only_node() {
     let (_cluster, sidecar) = stage().await;
     assert_fine(&node(include_str!("clients/node_redis_cluster.js"), &[&port(&sidecar)]).await);
 }
+
+/// `printf %s letmein | sha256sum`
+const USERS: &str = "server.auth = \"users\"\n[[users]]\nname = \"tenant\"\nkeys = [\"tenant:*\"]\n\
+    password_sha256 = [\"1c8bfe8f801d79745c4631d09fff36c82aa37fc4cce4fc946683d7b336b63032\"]\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_know_clusters_may_be_users_with_few_rights() {
+    let cluster = Cluster::builder().replicas(0).start().await;
+    let sidecar = before(&cluster, &format!("{PATIENT}{USERS}")).await;
+    let port = port(&sidecar);
+    assert_fine(&python(include_str!("clients/redis_py_cluster_user.py"), &[&port]).await);
+    assert_fine(&node(include_str!("clients/ioredis_cluster_user.js"), &[&port]).await);
+    assert_fine(&node(include_str!("clients/node_redis_cluster_user.js"), &[&port]).await);
+}
