@@ -202,12 +202,13 @@ impl Refusal {
     /// What this says to the circuit.
     ///
     /// Refused credentials leave it as it is: an open circuit means "away", and lets lower tiers answer, which in this
-    /// case only the operator's policy may.
+    /// case only the operator's policy may. So does a cluster that is down: that says nothing about this node, is told at
+    /// once, and is over for all nodes in the same moment, after which nobody should have to wait for circuits to close.
     pub const fn evidence(self) -> Evidence {
-        match self.health() {
-            Health::Well => Evidence::Success,
-            Health::Sick => Evidence::Failure,
-            Health::Misconfigured => Evidence::Abandoned,
+        match (self, self.health()) {
+            (Self::ClusterDown, _) | (_, Health::Misconfigured) => Evidence::Abandoned,
+            (_, Health::Well) => Evidence::Success,
+            (_, Health::Sick) => Evidence::Failure,
         }
     }
 

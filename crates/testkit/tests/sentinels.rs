@@ -16,7 +16,15 @@ async fn a_killed_primary_is_replaced_and_is_a_replica_when_it_returns() {
     assert_eq!(killed.addr(), group.servers()[0].addr());
     assert_eq!(group.replicas().await.len(), 2);
     killed.command(&["SET", "key", "value"]).await;
-    killed.command(&["WAIT", "2", "0"]).await;
+    let replicas = group.replicas().await;
+    eventually("the replicas have the write", Duration::from_secs(20), async || {
+        let mut all = true;
+        for replica in &replicas {
+            all &= replica.redis().get("key").await.is_some();
+        }
+        all
+    })
+    .await;
 
     killed.kill().await;
     let promoted = group.wait_promoted(killed).await;
