@@ -22,7 +22,8 @@ use failsoft_core::outcome::Failure;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 
-use super::{Errand, Inbox, Inner, Replies, Slot};
+use super::inbox::{Errand, Inbox};
+use super::{Inner, Replies, Slot};
 
 /// Those of one client that wait, at most as many as it may have under way.
 #[derive(Default)]
