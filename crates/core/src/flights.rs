@@ -172,6 +172,33 @@ impl<K: Eq + Hash + Clone, S: BuildHasher> Flights<K, S> {
         }
     }
 
+    /// The load under way for `key` that can be joined.
+    pub fn joinable<Q>(&self, key: &Q) -> Option<FlightId>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let slot = *self.joinable.get(key)?;
+        let flight = self.slots.get(slot as usize)?.as_ref()?;
+        Some(FlightId { slot, serial: flight.serial })
+    }
+
+    /// What is loaded, as long as it is under way.
+    pub fn key(&self, id: FlightId) -> Option<&K> {
+        let flight = self.slots.get(id.slot as usize)?.as_ref()?;
+        (flight.serial == id.serial).then_some(&flight.key)
+    }
+
+    /// Loads that may be under way at once.
+    pub fn max_flights(&self) -> u32 {
+        self.max_flights
+    }
+
+    /// Waiters that there may be.
+    pub fn max_waiters(&self) -> u32 {
+        self.max_waiters
+    }
+
     /// Loads under way.
     pub fn in_flight(&self) -> u32 {
         // At most `max_flights` slots are ever made.

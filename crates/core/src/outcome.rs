@@ -39,6 +39,10 @@ pub enum MissCause {
     TooOld,
     /// There is a local copy, but nothing vouches at this moment that it is what the primary holds.
     Unverified,
+    /// The caller is the one to make the value, or one of those who may: it is told that there is none.
+    Leased,
+    /// Another caller has made the value meanwhile and written it: it is to be looked for again.
+    Filled,
 }
 
 /// Why a request cannot have reached the tier.
@@ -74,6 +78,8 @@ pub enum Failure {
     /// The origin answered that it will not serve this request (an HTTP status of the caller's fault, data that the
     /// statement cannot work on): another request may well be served.
     OriginRefused,
+    /// Another caller is making the value, and has not written it in time.
+    Unfilled,
     /// The origin did not answer in time; a load changes nothing, so it counts as not having happened.
     OriginTimeout,
     /// The deadline was spent before the tier could be asked.
@@ -121,6 +127,7 @@ impl Failure {
             Self::OriginError => "origin_error",
             Self::OriginShape => "origin_shape",
             Self::OriginRefused => "origin_refused",
+            Self::Unfilled => "unfilled",
             Self::OriginTimeout => "origin_timeout",
             Self::DeadlineSpent => "deadline_spent",
             Self::ShuttingDown => "shutting_down",
@@ -152,6 +159,7 @@ impl Failure {
             | Self::HeldOpen
             | Self::QueueFull
             | Self::Shed
+            | Self::Unfilled
             | Self::DeadlineSpent
             | Self::ShuttingDown
             | Self::Unowned
@@ -182,6 +190,8 @@ impl MissCause {
             Self::NoSuchRow => "no_such_row",
             Self::TooOld => "too_old",
             Self::Unverified => "unverified",
+            Self::Leased => "leased",
+            Self::Filled => "filled",
         }
     }
 }

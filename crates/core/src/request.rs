@@ -10,6 +10,10 @@
 //! * A local copy beyond its time to live is looked at only after the origin could not answer, so that a healthy
 //!   origin is never hidden by old values and an overloaded one never costs an answer.
 //!
+//! Where the callers make the values themselves, they are the origin: asking it means to find out who of them goes to the
+//! database. Who does is told that there is no value; who has waited for another's value begins anew at the primary, which
+//! has it by now, and does not ask that question a second time.
+//!
 //! A primary that says who owns the key instead is left for that node at once, a few times at most and never for one that
 //! has sent the request away already. Where it names nobody who is known, the map of the deployment is learned anew,
 //! once, and decides. An error reply means that nothing was done, so that this holds for writes too.
@@ -17,6 +21,7 @@
 //! The machine is a few dozen bytes, never allocates, and knows neither values nor connections: the engine carries
 //! out the steps and keeps what came back.
 
+mod absence;
 mod detour;
 mod exchange;
 mod giving_up;
@@ -363,21 +368,6 @@ impl Request {
     fn ask(&mut self, plan: &Plan, tier: Tier, turn: u8, grant: Grant, now: Time) -> Step {
         self.state = State::Asking { tier, turn };
         Step::Ask(Ask { tier, grant, by: self.deadline.min(now + plan.timeout(tier)) })
-    }
-
-    /// Absent from where it is made means absent; absent from a node means so only where nothing makes it.
-    fn handle_miss(&mut self, plan: &Plan, tier: Tier, cause: MissCause) {
-        match tier {
-            Tier::Origin => self.end(Ending::Absent(tier)),
-            Tier::Primary | Tier::Replica | Tier::Regional => {
-                self.absent = Some(tier);
-                if !plan.tiers.contains(Tier::Origin) {
-                    self.end(Ending::Absent(tier));
-                }
-            }
-            Tier::Local if cause == MissCause::NoSuchRow => self.end(Ending::Absent(tier)),
-            Tier::Local | Tier::Default => {}
-        }
     }
 
     fn repeat_or_leave(

@@ -23,6 +23,9 @@ const ABSENT: Outcome = Outcome::Miss(MissCause::Absent);
 const TOO_OLD: Outcome = Outcome::Miss(MissCause::TooOld);
 const UNVERIFIED: Outcome = Outcome::Miss(MissCause::Unverified);
 const NO_SUCH_ROW: Outcome = Outcome::Miss(MissCause::NoSuchRow);
+const LEASED: Outcome = Outcome::Miss(MissCause::Leased);
+const FILLED: Outcome = Outcome::Miss(MissCause::Filled);
+const UNFILLED: Outcome = Outcome::Failed(Failure::Unfilled);
 const GONE: Outcome = Outcome::Failed(Failure::ConnectRefused);
 const SHED: Outcome = Outcome::Failed(Failure::Shed);
 const ORIGIN_DOWN: Outcome = Outcome::Failed(Failure::OriginError);
@@ -415,4 +418,36 @@ fn a_request_about_which_the_primary_has_been_asked_does_not_look_in_front() {
     let mut request = Request::resume(&plan, Time::ZERO, Primary);
     request.handle_outcome(&plan, &mut stage, GONE, Time::ZERO, 0);
     assert_eq!(stage.run(&mut request, &plan), Ending::Value(Replica));
+}
+
+#[test]
+fn a_caller_that_is_to_make_the_value_hears_it_from_the_node_that_has_said_so() {
+    let plan = read(&[Replica, Local, Origin]);
+    play(&plan, &[Asked(Primary, ABSENT), Asked(Origin, LEASED)], Ending::Absent(Primary));
+    let away = [Asked(Primary, GONE), Asked(Replica, GONE), LookedFresh(TOO_OLD), Asked(Origin, LEASED)];
+    play(&plan, &away, Ending::Absent(Origin));
+}
+
+#[test]
+fn what_another_has_written_is_looked_for_anew_from_the_primary_on() {
+    let plan = read(&[Replica, Local, Origin]).with_replica_first().with_local_in_front();
+    let waited = [LookedCoherent(ABSENT), Asked(Replica, ABSENT), Asked(Primary, ABSENT), Asked(Origin, FILLED)];
+    let then = |lines: &[stage::Line]| [&waited, lines].concat();
+    play(&plan, &then(&[Asked(Primary, Outcome::Hit)]), Ending::Value(Primary));
+    play(&plan, &then(&[Asked(Primary, ABSENT)]), Ending::Absent(Primary));
+    let kept_here = [Asked(Primary, GONE), Asked(Replica, GONE), LookedFresh(Outcome::Hit)];
+    play(&plan, &then(&kept_here), Ending::Value(Local));
+    let lost = [Asked(Primary, GONE), Asked(Replica, GONE), LookedFresh(TOO_OLD), LookedStale(TOO_OLD)];
+    play(&plan, &then(&lost), unavailable(Primary, GONE));
+}
+
+#[test]
+fn a_caller_whose_turn_does_not_come_is_served_an_old_copy() {
+    let plan = read(&[Local, Origin]);
+    for outcome in [UNFILLED, SHED] {
+        let script = [Asked(Primary, ABSENT), Asked(Origin, outcome), LookedStale(Outcome::Hit)];
+        play(&plan, &script, Ending::Value(Local));
+    }
+    let shed = Ending::Overloaded(apology(Origin, SHED));
+    play(&plan, &[Asked(Primary, ABSENT), Asked(Origin, SHED), LookedStale(TOO_OLD)], shed);
 }

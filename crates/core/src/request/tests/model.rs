@@ -59,6 +59,14 @@ struct Story<'a> {
     said: Vec<(Tier, Outcome)>,
 }
 
+/// What came of asking the origin.
+enum Load {
+    Ended(Ending),
+    /// Somebody has written the value.
+    Filled,
+    Nothing,
+}
+
 impl Story<'_> {
     fn tell(&mut self) -> Ending {
         let has = |tier| self.plan.tiers.contains(tier);
@@ -68,32 +76,51 @@ impl Story<'_> {
             return ending;
         }
         let mut looked = usize::from(looked_in_front);
-        let mut absent = false;
-        for tier in [Tier::Primary, Tier::Replica, Tier::Regional] {
-            if absent || !self.plan.tiers.contains(tier) {
-                continue;
+        let absent = match self.ask_nodes(has_origin) {
+            Ok(absent) => absent,
+            Err(ending) => return ending,
+        };
+        if has_local && has_origin && absent.is_none() {
+            if let Some(ending) = self.look(looked) {
+                return ending;
             }
-            match self.ask_node(tier) {
-                Some(Ending::Absent(_)) if has_origin => absent = true,
-                Some(ending) => return ending,
-                None => {}
+            looked += 1;
+        }
+        if has_origin {
+            match self.load(absent) {
+                Load::Ended(ending) => return ending,
+                Load::Nothing => {}
+                Load::Filled => {
+                    self.said.retain(|(tier, _)| *tier == Tier::Origin);
+                    if let Err(ending) = self.ask_nodes(false) {
+                        return ending;
+                    }
+                    if has_local && let Some(ending) = self.look(looked) {
+                        return ending;
+                    }
+                    looked += usize::from(has_local);
+                }
             }
         }
-        if has_local
-            && has_origin
-            && !absent
-            && let Some(ending) = self.look(looked)
-        {
-            return ending;
-        }
-        if has_origin && let Some(ending) = self.load() {
-            return ending;
-        }
-        looked += usize::from(has_local && has_origin && !absent);
         if has_local && let Some(ending) = self.look(looked) {
             return ending;
         }
         if has_default { Ending::Value(Tier::Default) } else { self.give_up() }
+    }
+
+    /// Asks one node after the other. Who says that there is no such value has the last word, unless somebody makes it.
+    fn ask_nodes(&mut self, is_made: bool) -> Result<Option<Tier>, Ending> {
+        for tier in [Tier::Primary, Tier::Replica, Tier::Regional] {
+            if !self.plan.tiers.contains(tier) {
+                continue;
+            }
+            match self.ask_node(tier) {
+                Some(Ending::Absent(_)) if is_made => return Ok(Some(tier)),
+                Some(ending) => return Err(ending),
+                None => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Asks a node, and its siblings, until one answers, or it is time to go on to the next tier.
@@ -161,11 +188,13 @@ impl Story<'_> {
         }
     }
 
-    fn load(&mut self) -> Option<Ending> {
-        match self.ask(Tier::Origin, 0)? {
-            Outcome::Hit => Some(Ending::Value(Tier::Origin)),
-            Outcome::Miss(_) => Some(Ending::Absent(Tier::Origin)),
-            Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_) => None,
+    fn load(&mut self, absent: Option<Tier>) -> Load {
+        match self.ask(Tier::Origin, 0) {
+            Some(Outcome::Hit) => Load::Ended(Ending::Value(Tier::Origin)),
+            Some(Outcome::Miss(MissCause::Filled)) => Load::Filled,
+            Some(Outcome::Miss(MissCause::Leased)) => Load::Ended(Ending::Absent(absent.unwrap_or(Tier::Origin))),
+            Some(Outcome::Miss(_)) => Load::Ended(Ending::Absent(Tier::Origin)),
+            Some(Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_)) | None => Load::Nothing,
         }
     }
 

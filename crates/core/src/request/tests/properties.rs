@@ -17,8 +17,11 @@ use crate::stale::Acceptance;
 use crate::{Tier, TierSet, Time};
 
 const MOST_ATTEMPTS: u8 = 4;
-/// Three tiers of nodes with a pause after each question, one load, three looks, one end; and some to spare.
-const MOST_STEPS: usize = 3 * 2 * MOST_ATTEMPTS as usize + 8;
+/// Three tiers of nodes with a pause after each question, twice, one load, four looks, one end; and some to spare.
+const MOST_STEPS: usize = 2 * 3 * 2 * MOST_ATTEMPTS as usize + 9;
+const MOST_LOOKS: usize = 4;
+const FILLED: Outcome = Outcome::Miss(MissCause::Filled);
+const LEASED: Outcome = Outcome::Miss(MissCause::Leased);
 const NODES: [Tier; 3] = [Tier::Primary, Tier::Replica, Tier::Regional];
 
 proptest! {
@@ -35,9 +38,10 @@ proptest! {
         let walk = Walk::of(&plan, &fate);
         for tier in Tier::ALL {
             let times = walk.questions().filter(|(asked, _, _)| *asked == tier).count();
+            let rounds = if walk.questions().any(|(_, outcome, _)| outcome == FILLED) { 2 } else { 1 };
             let most = match tier {
-                Tier::Primary | Tier::Replica | Tier::Regional => usize::from(plan.attempts),
-                Tier::Local => 3,
+                Tier::Primary | Tier::Replica | Tier::Regional => usize::from(plan.attempts) * rounds,
+                Tier::Local => MOST_LOOKS - 2 + rounds,
                 Tier::Origin => 1,
                 Tier::Default => 0,
             };
@@ -70,6 +74,11 @@ proptest! {
         match walk.ending {
             Ending::Value(Tier::Default) => prop_assert!(plan.tiers.contains(Tier::Default)),
             Ending::Value(tier) => prop_assert_eq!(last, Some((tier, Outcome::Hit))),
+            Ending::Absent(tier) if last == Some((Tier::Origin, LEASED)) => {
+                let absent = |(said, outcome, _)| NODES.contains(&said) && matches!(outcome, Outcome::Miss(_));
+                let told = walk.questions().find(|question| absent(*question)).map_or(Tier::Origin, |(said, _, _)| said);
+                prop_assert_eq!(tier, told);
+            }
             Ending::Absent(tier) => prop_assert!(matches!(last, Some((said, Outcome::Miss(_))) if said == tier)),
             Ending::PassOn(tier) => prop_assert!(matches!(last, Some((said, Outcome::Refused(_))) if said == tier)),
             Ending::OutcomeUnknown(apology) => {
@@ -122,10 +131,27 @@ proptest! {
                     prop_assert!(origin_was_tried || *now >= Time::ZERO + plan.deadline);
                     prop_assert_eq!(*acceptance, Acceptance::StaleUpTo(plan.max_stale));
                 }
+                // What is found after that is what has just been written.
+                Event::Asked(_, _, FILLED) => break,
                 Event::Asked(ask, ..) => prop_assert_eq!(ask.tier, Tier::Origin),
                 Event::Repeated(_) | Event::Waited(..) => prop_assert!(false, "repeated after an answer"),
             }
         }
+    }
+
+    #[test]
+    fn what_another_has_filled_is_looked_for_at_the_primary_first(plan in plans(), fate in fates()) {
+        let preferring = Plan { preferred: Some(Tier::Replica).filter(|tier| plan.tiers.contains(*tier)), ..plan };
+        let walk = Walk::of(&preferring, &fate);
+        let Some(filled) = walk.events.iter().position(|event| matches!(event, Event::Asked(_, _, FILLED))) else {
+            return Ok(());
+        };
+        if walk.now >= Time::ZERO + plan.deadline {
+            return Ok(());
+        }
+        prop_assert!(matches!(walk.events[filled + 1], Event::Knocked(Tier::Primary, _)));
+        let is_origin = |event: &Event| matches!(event, Event::Knocked(Tier::Origin, _));
+        prop_assert!(!walk.events[filled + 1..].iter().any(is_origin));
     }
 
     #[test]
@@ -309,7 +335,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
 
 fn fates() -> impl Strategy<Value = Fate> {
     let node = || prop::collection::vec(turns(node_outcomes()), usize::from(MOST_ATTEMPTS));
-    let looks = prop::collection::vec(turns(local_outcomes()), 3);
+    let looks = prop::collection::vec(turns(local_outcomes()), MOST_LOOKS);
     let load = prop::collection::vec(turns(origin_outcomes()), 1);
     (node(), node(), node(), looks, load, 0..6u8).prop_map(|(primary, replica, regional, looks, load, repeats)| Fate {
         turns: [primary, replica, regional, looks, load, vec![]],
@@ -344,6 +370,8 @@ fn origin_outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         2 => Just(Outcome::Hit),
         1 => Just(Outcome::Miss(MissCause::NoSuchRow)),
+        1 => Just(LEASED),
+        3 => Just(FILLED),
         4 => select(vec![Failure::Shed, Failure::QueueFull, Failure::OriginError, Failure::OriginTimeout])
             .prop_map(Outcome::Failed),
         1 => silences(),
