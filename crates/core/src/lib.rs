@@ -12,6 +12,7 @@ pub mod counter;
 pub mod fleet;
 pub mod flights;
 pub mod guard;
+pub mod journal;
 pub mod leases;
 pub mod limit;
 pub mod outcome;

@@ -66,6 +66,8 @@ pub enum Failure {
     CircuitOpen,
     /// The operator holds the circuit open.
     HeldOpen,
+    /// What was invalidated while the primary was away has not been replayed: what its nodes hold is not to be believed.
+    Unreplayed,
     /// A bound on requests in flight or waiting was reached.
     QueueFull,
     /// The origin guard turned the load away to protect the origin.
@@ -122,6 +124,7 @@ impl Failure {
             Self::Disconnected => "disconnected",
             Self::CircuitOpen => "circuit_open",
             Self::HeldOpen => "held_open",
+            Self::Unreplayed => "unreplayed",
             Self::QueueFull => "queue_full",
             Self::Shed => "shed",
             Self::OriginError => "origin_error",
@@ -157,6 +160,7 @@ impl Failure {
             },
             Self::CircuitOpen
             | Self::HeldOpen
+            | Self::Unreplayed
             | Self::QueueFull
             | Self::Shed
             | Self::Unfilled

@@ -18,6 +18,7 @@
 use std::fmt;
 
 mod covers;
+mod glob;
 mod parse;
 
 #[cfg(test)]
