@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::origin::{self, OriginError, OriginOptions, ParameterKind, Query, QueryError};
+use crate::origin::{self, CodeOrigins, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::route::{Route, Source};
 use crate::settings::{self, AuthFailure, Fetch, LocalMode, ReadFrom, Settings};
 use crate::telemetry::route::RouteStats;
@@ -75,6 +75,8 @@ pub(crate) struct Before<'b> {
 pub(crate) struct Ground {
     pub(crate) clock: Clock,
     pub(crate) workers: usize,
+    /// Origins that are code.
+    pub(crate) code: CodeOrigins,
     /// Who is told when something has become known of a deployment.
     pub(crate) news: Arc<watch::Sender<u64>>,
 }
@@ -210,8 +212,13 @@ fn origin(written: &settings::Origin, ground: &Ground) -> Result<Arc<OriginTier>
         base_dir: PathBuf::from("."),
         ..OriginOptions::default()
     };
-    let opened = origin::open(written.address().expose(), options)
-        .map_err(|error| AssembleError::Origin { origin: written.name().to_string(), error })?;
+    let opened = match written.kind() {
+        origin::Kind::Code => ground.code.get(written.name()),
+        origin::Kind::Sqlite | origin::Kind::Postgres | origin::Kind::Mysql | origin::Kind::Http => {
+            origin::open(written.address().expose(), options)
+        }
+    };
+    let opened = opened.map_err(|error| AssembleError::Origin { origin: written.name().to_string(), error })?;
     let guard = GuardSettings {
         max_rate: written.max_rate(),
         max_concurrency: written.max_concurrency() as u32,
@@ -241,15 +248,19 @@ fn route(
     };
     let role = written.role();
     let tiers = written.tiers();
-    let through = reading_from(written.read_from(), Plan::new(role, Intent::Read, tiers, bounds));
+    let made = reading_from(written.read_from(), Plan::new(role, Intent::Read, tiers, bounds));
+    let made = match written.local() {
+        LocalMode::Front => made.with_local_in_front(),
+        LocalMode::Fallback => made,
+    };
+    let makes_by_itself = source.as_ref().is_none_or(|source| source.origin.loads_by_itself());
+    let through = if makes_by_itself { made } else { Plan { tiers: made.tiers.without(Tier::Origin), ..made } };
     let nodes = tiers.without(Tier::Local).without(Tier::Origin).without(Tier::Default);
     Ok(Route {
         name: written.name().clone(),
         role,
-        through: match written.local() {
-            LocalMode::Front => through.with_local_in_front(),
-            LocalMode::Fallback => through,
-        },
+        through,
+        made,
         nodes: reading_from(written.read_from(), Plan::new(role, Intent::Read, nodes, bounds)),
         write: Plan::new(role, Intent::Write, tiers, bounds),
         script: Plan { voice: Voice::Redis, ..Plan::new(role, Intent::Write, tiers, bounds) },
@@ -282,8 +293,11 @@ fn source(
     origins: &[Arc<OriginTier>],
 ) -> Result<Source, AssembleError> {
     let origin = origins[source.origin()].clone();
-    let (Fetch::Query(text) | Fetch::Get(text)) = source.fetch();
-    Ok(Source { query: compile(route, origin.kind(), text)?, origin })
+    let query = match source.fetch() {
+        Fetch::Query(text) | Fetch::Get(text) => compile(route, origin.kind(), text)?,
+        Fetch::Code => Query::of_code(route.shape()),
+    };
+    Ok(Source { query, origin })
 }
 
 fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
@@ -300,6 +314,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         name: PLAIN.into(),
         role,
         through: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
+        made: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
         nodes: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
         write: Plan::new(role, Intent::Write, TierSet::EMPTY, bounds),
         script: Plan::new(role, Intent::Write, TierSet::EMPTY, bounds),

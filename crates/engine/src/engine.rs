@@ -10,6 +10,7 @@ use crate::assemble::{AssembleError, Before, Ground, assemble};
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::node::Lane;
+use crate::origin::CodeOrigins;
 use crate::settings::{Change, Settings, changes};
 use crate::tier::origin::OriginTier;
 use crate::topology::Deployment;
@@ -26,7 +27,12 @@ pub struct Engine {
 impl Engine {
     /// An engine with connections for `workers` threads. Nothing is connected yet, and nothing needs to be there.
     pub fn new(settings: Settings, workers: usize) -> Result<Self, AssembleError> {
-        let ground = Ground { clock: Clock::start(), workers, news: Arc::new(watch::Sender::new(0)) };
+        Self::with_code(settings, workers, CodeOrigins::default())
+    }
+
+    /// The same as part of a program, which makes values itself where settings say `code:`.
+    pub fn with_code(settings: Settings, workers: usize, code: CodeOrigins) -> Result<Self, AssembleError> {
+        let ground = Ground { clock: Clock::start(), workers, code, news: Arc::new(watch::Sender::new(0)) };
         let world = assemble(&settings, &ground, None)?;
         Ok(Self { ground, world: ArcSwap::from_pointee(world), settings: Mutex::new(Arc::new(settings)) })
     }

@@ -11,7 +11,7 @@ use failsoft_core::Time;
 use failsoft_core::coherence::Epoch;
 use failsoft_core::stale::Acceptance;
 
-use crate::origin::{Load, Origin, OriginError};
+use crate::origin::{Kind, Load, Loader, Origin, OriginError, WHOLE_KEY};
 use crate::tier::local::{Copy, Version};
 use crate::tier::origin::Loaded;
 use crate::value::Value;
@@ -26,6 +26,7 @@ pub struct Errand {
     key: Box<[u8]>,
     version: Version,
     patience: Duration,
+    loader: Option<Loader>,
 }
 
 /// How long a load may wait for its turn at the origin if an old copy could answer instead: the wait of one reader holds
@@ -39,7 +40,13 @@ impl Errand {
         let budget = Acceptance::StaleUpTo(world.route(route).through.max_stale);
         let has_copy = world.route(route).keeps_local() && world.local().holds(key, budget, now);
         let patience = if has_copy { PATIENCE_WITH_COPY } else { Duration::MAX };
-        Self { world, worker, route, key: key.into(), version, patience }
+        Self { world, worker, route, key: key.into(), version, patience, loader: None }
+    }
+
+    /// The same, loaded by the caller's own `loader` if there is one.
+    #[must_use]
+    pub fn with(self, loader: Option<Loader>) -> Self {
+        Self { loader, ..self }
     }
 
     /// How long the load may wait for its turn.
@@ -57,14 +64,21 @@ impl Errand {
         &self.world.route(self.route).name
     }
 
-    /// Asks `origin` for the value, with the parameters that the route's pattern binds in the key.
-    pub async fn load_from(&self, origin: &dyn Origin, timeout: Duration) -> Result<Option<Value>, OriginError> {
+    /// Asks the caller's loader for the value, else `origin`, with the parameters that the route's pattern binds in the
+    /// key.
+    pub async fn load_from(&mut self, origin: &dyn Origin, timeout: Duration) -> Result<Option<Value>, OriginError> {
+        if let Some(loader) = self.loader.take() {
+            return loader.load(timeout).await;
+        }
         let (Some(source), Some(bound)) =
             (&self.world.route(self.route).source, self.world.bind(self.route, &self.key))
         else {
             return Ok(None);
         };
-        let params: Vec<(&str, &[u8])> = bound.iter().map(|(parameter, bytes)| (parameter.name(), bytes)).collect();
+        let mut params: Vec<(&str, &[u8])> = bound.iter().map(|(parameter, bytes)| (parameter.name(), bytes)).collect();
+        if origin.kind() == Kind::Code {
+            params.push((WHOLE_KEY, &self.key));
+        }
         let load: Load<'_> = origin.load(&source.query, &params, timeout);
         load.await
     }

@@ -141,7 +141,7 @@ impl Job {
     /// Whose words an error reply would be.
     pub fn author(&self) -> Author {
         match self.matter.way {
-            Way::Through | Way::Nodes | Way::Write => Author::Node,
+            Way::Through | Way::Made | Way::Nodes | Way::Write => Author::Node,
             Way::Script => Author::Caller,
         }
     }

@@ -21,6 +21,8 @@ pub struct Route {
     pub role: Role,
     /// How a read goes that any tier can answer.
     pub through: Plan,
+    /// How a read goes that brings its own way to make the value.
+    pub made: Plan,
     /// How a read goes that only nodes can answer.
     pub nodes: Plan,
     /// How a write goes.
@@ -56,6 +58,8 @@ pub struct Source {
 pub enum Way {
     /// A read that failsoft can answer by itself, from any tier.
     Through,
+    /// The same, by a caller who brings a [`Loader`](crate::origin::Loader).
+    Made,
     /// A read that only a node can answer.
     Nodes,
     /// Anything else: asked of the primary, once.
@@ -70,6 +74,7 @@ impl Route {
     pub fn plan(&self, way: Way) -> &Plan {
         match way {
             Way::Through => &self.through,
+            Way::Made => &self.made,
             Way::Nodes => &self.nodes,
             Way::Write => &self.write,
             Way::Script => &self.script,

@@ -12,11 +12,17 @@ use crate::delivery::{Delivered, not_sent, waiter};
 use crate::errand::Errand;
 use crate::job::{Job, Progress};
 use crate::node::Question;
+use crate::origin::Loader;
 use crate::topology::Hint;
 
 impl Context {
     /// Carries `job` on from `progress` to its end and counts it; render the reply from the job and the ending.
-    pub async fn run(&self, job: &mut Job, mut progress: Progress) -> Ending {
+    pub async fn run(&self, job: &mut Job, progress: Progress) -> Ending {
+        self.run_with(job, progress, &mut None).await
+    }
+
+    /// The same, with a value that is to be made made by `loader`, which is taken if it is this job that makes it.
+    pub async fn run_with(&self, job: &mut Job, mut progress: Progress, loader: &mut Option<Loader>) -> Ending {
         loop {
             progress = match progress {
                 Progress::Done(ending) => {
@@ -32,7 +38,7 @@ impl Context {
                     job.take_up(self.world.views());
                     job.advance(self, self.clock.now())
                 }
-                Progress::Ask(ask) => self.ask(job, ask).await,
+                Progress::Ask(ask) => self.ask(job, ask, loader).await,
             };
         }
     }
@@ -45,9 +51,9 @@ impl Context {
         ending
     }
 
-    async fn ask(&self, job: &mut Job, ask: Ask) -> Progress {
+    async fn ask(&self, job: &mut Job, ask: Ask, loader: &mut Option<Loader>) -> Progress {
         match ask.tier {
-            Tier::Origin => self.load(job, ask).await,
+            Tier::Origin => self.load(job, ask, loader.take()).await,
             Tier::Primary | Tier::Replica | Tier::Regional | Tier::Local | Tier::Default => {
                 let delivered = self.ask_node(job, ask).await;
                 job.handle_kept_reply(self, delivered.outcome, delivered.reply, self.clock.now())
@@ -93,13 +99,14 @@ impl Context {
         }
     }
 
-    async fn load(&self, job: &mut Job, ask: Ask) -> Progress {
+    async fn load(&self, job: &mut Job, ask: Ask, loader: Option<Loader>) -> Progress {
         let matter = job.matter();
         let Some(source) = &self.world.route(matter.route).source else {
             let failed = failsoft_core::Outcome::Failed(Failure::OriginError);
             return job.handle_loaded(self, failed, None, self.clock.now());
         };
         let errand = Errand::new(self.world.clone(), self.worker, matter.route, job.key(), self.clock.now());
+        let errand = errand.with(loader);
         let loaded = source.origin.load(errand, ask.grant.permit, ask.by).await;
         job.handle_loaded(self, loaded.outcome, loaded.value, self.clock.now())
     }

@@ -15,7 +15,7 @@ impl Job {
     pub fn is_change(&self) -> bool {
         match self.matter.way {
             Way::Write | Way::Script => true,
-            Way::Through | Way::Nodes => false,
+            Way::Through | Way::Made | Way::Nodes => false,
         }
     }
 

@@ -47,6 +47,12 @@ pub enum OriginError {
     /// The origin was closed.
     #[error("origin closed")]
     Closed,
+    /// The program's own code has said that it failed. What it has said is its caller's: it may quote keys and values.
+    #[error("the program's own load failed")]
+    Program,
+    /// The origin is code of a program, and there is none.
+    #[error("url = \"code:\" is an origin that a program brings with it; only the library can carry it out")]
+    NoProgram,
 }
 
 /// The label of an [`OriginError`], for metrics, logs and the dashboard.
@@ -68,6 +74,8 @@ pub enum OriginReason {
     TooLarge,
     /// Closed here.
     Closed,
+    /// The program's own code failed.
+    Program,
 }
 
 impl OriginError {
@@ -84,7 +92,7 @@ impl OriginError {
     /// The label.
     pub fn reason(&self) -> OriginReason {
         match self {
-            Self::Address(_) | Self::OtherKind(_) | Self::Shape(_) => OriginReason::Misconfigured,
+            Self::Address(_) | Self::OtherKind(_) | Self::Shape(_) | Self::NoProgram => OriginReason::Misconfigured,
             Self::Connect(_) => OriginReason::Connect,
             Self::Timeout(_) => OriginReason::Timeout,
             Self::Lost => OriginReason::Lost,
@@ -93,6 +101,7 @@ impl OriginError {
             Self::Http { .. } => OriginReason::Http,
             Self::TooLarge { .. } => OriginReason::TooLarge,
             Self::Closed => OriginReason::Closed,
+            Self::Program => OriginReason::Program,
         }
     }
 }
@@ -108,6 +117,7 @@ impl fmt::Display for OriginReason {
             Self::Http => "http",
             Self::TooLarge => "too-large",
             Self::Closed => "closed",
+            Self::Program => "program",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Origins: where values are made. SQLite, PostgreSQL, MySQL or MariaDB, and HTTP behind one trait.
+//! Origins: where values are made. SQLite, PostgreSQL, MySQL or MariaDB, HTTP, and the program's own code behind one trait.
 //!
 //! A load answers with a value, with "no such row" (`Ok(None)`: a miss, the origin has spoken) or with an error (the
 //! origin has not). The two never mix: a key that cannot name a row, whatever bytes a client put into it, is a miss
@@ -13,6 +13,7 @@
 //! a path, never as text of the statement.
 
 mod base64;
+mod code;
 mod error;
 mod fetched;
 mod http;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use crate::value::Value;
 
+pub use code::{CodeOrigins, Loader, Loading, WHOLE_KEY};
 pub use error::{Misfit, OriginError, OriginReason, StatementFault, Waiting};
 pub use open::{OriginOptions, Secret, open};
 pub use parameter::ParameterKind;
@@ -47,6 +49,8 @@ pub enum Kind {
     Mysql,
     /// An HTTP service, asked with GET.
     Http,
+    /// Code of the program that failsoft is built into.
+    Code,
 }
 
 impl std::fmt::Display for Kind {
@@ -56,6 +60,7 @@ impl std::fmt::Display for Kind {
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
             Self::Http => "http",
+            Self::Code => "code",
         })
     }
 }
@@ -75,6 +80,11 @@ pub trait Origin: Send + Sync {
 
     /// The family this origin belongs to.
     fn kind(&self) -> Kind;
+
+    /// Whether it can make a value without a [`Loader`] that the caller brings.
+    fn loads_by_itself(&self) -> bool {
+        true
+    }
 
     /// Loads that really reached the database: for SQLite as counted by SQLite's own trace hook, else statements or
     /// requests handed to a live connection.

@@ -24,6 +24,7 @@ pub struct Query {
 pub(super) enum Form {
     Sql(Arc<Sql>),
     Path(Arc<PathTemplate>),
+    Code,
 }
 
 /// Why a query cannot be used, said without any database.
@@ -86,6 +87,7 @@ impl Query {
             }
         }
         let form = match kind {
+            Kind::Code => Form::Code,
             Kind::Http => Form::Path(Arc::new(PathTemplate::parse(text)?)),
             Kind::Sqlite | Kind::Postgres | Kind::Mysql => Form::Sql(Arc::new(Sql::parse(kind, text, bound)?)),
         };
@@ -93,6 +95,11 @@ impl Query {
             mysql::check(sql)?;
         }
         Ok(Self { shape, form })
+    }
+
+    /// What code is asked: nothing but the key and what is bound in it.
+    pub fn of_code(shape: Shape) -> Self {
+        Self { shape, form: Form::Code }
     }
 
     /// The shape of the values this query makes.
@@ -104,6 +111,7 @@ impl Query {
 /// The names of the placeholders in a query, each once, in order of appearance.
 pub fn placeholders(kind: Kind, text: &str) -> Result<Vec<String>, QueryError> {
     let all = match kind {
+        Kind::Code => Vec::new(),
         Kind::Http => PathTemplate::parse(text)?.names().map(str::to_owned).collect::<Vec<_>>(),
         Kind::Sqlite | Kind::Postgres | Kind::Mysql => sql::placeholders(kind, text)?,
     };

@@ -22,7 +22,7 @@ const DEFAULT_CONCURRENCY: u32 = 20;
 #[schemars(inline)]
 pub(crate) struct WrittenOrigin {
     /// `sqlite://file`, `postgres://...`, `mysql://...` or `http(s)://...`. A relative file starts at the folder of the
-    /// settings file.
+    /// settings file. `code:` is code of the program that the library is built into.
     url: WrittenUrl,
     /// Loads under way at the same time, per instance. 20 are assumed, with a warning, when this is left out.
     #[serde(default)]

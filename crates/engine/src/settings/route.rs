@@ -100,7 +100,7 @@ impl Route {
             true => read_source(written, &pattern, path, ground, judge),
             false => None,
         };
-        let shape = written.shape.unwrap_or(if source.is_some() { Shape::Json } else { Shape::Raw });
+        let shape = rules::read_shape(written, source.as_ref(), path, judge);
         let default = rules::read_default(written, shape, path, judge);
         if judge.errors() > errors {
             return None;

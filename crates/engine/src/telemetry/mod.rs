@@ -9,6 +9,7 @@ pub mod counter;
 pub mod exposition;
 pub mod figures;
 pub mod histogram;
+pub mod readiness;
 mod reference;
 pub mod route;
 pub mod state;

@@ -127,6 +127,11 @@ impl OriginTier {
         self.origin.kind()
     }
 
+    /// Whether it can make a value without a loader that the caller brings.
+    pub fn loads_by_itself(&self) -> bool {
+        self.origin.loads_by_itself()
+    }
+
     /// The bound on one load.
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -235,7 +240,7 @@ impl OriginTier {
         }
     }
 
-    async fn load_guarded(self: &Arc<Self>, errand: &Errand, by: Time) -> Loaded {
+    async fn load_guarded(self: &Arc<Self>, errand: &mut Errand, by: Time) -> Loaded {
         let asked = self.clock.now();
         let permit = match self.pass_guard(asked, by.min(asked + errand.patience())).await {
             Ok(permit) => permit,
@@ -255,7 +260,7 @@ impl OriginTier {
         loaded
     }
 
-    async fn ask(&self, errand: &Errand) -> Result<Option<Value>, OriginError> {
+    async fn ask(&self, errand: &mut Errand) -> Result<Option<Value>, OriginError> {
         errand.load_from(self.origin.as_ref(), self.timeout).await
     }
 
@@ -372,8 +377,8 @@ struct Landing {
 }
 
 impl Landing {
-    async fn fly(mut self, errand: Errand, by: Time) {
-        let loaded = self.tier.load_guarded(&errand, by).await;
+    async fn fly(mut self, mut errand: Errand, by: Time) {
+        let loaded = self.tier.load_guarded(&mut errand, by).await;
         errand.keep(&loaded);
         self.land(&loaded);
     }
@@ -418,6 +423,8 @@ fn failure_of(error: &OriginError) -> Failure {
         | OriginError::Lost
         | OriginError::Query(_)
         | OriginError::Http { .. }
+        | OriginError::NoProgram
+        | OriginError::Program
         | OriginError::Closed => Failure::OriginError,
     }
 }

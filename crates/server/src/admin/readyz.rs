@@ -1,22 +1,12 @@
-//! `/readyz`: whether clients should be sent here.
-//!
-//! Readiness looks at Redis only where a role needs it: a route of sessions, rate limits, locks or idempotency keys
-//! answers nothing but errors while the primary is away, so its clients are better sent elsewhere. An instance whose
-//! routes fail open stays ready whatever happens to Redis, because answering without Redis is what it is for; it says
-//! that it is degraded, and why. While shutting down, no instance is ready.
+//! `/readyz`: whether clients should be sent here, as [`Readiness`] judges it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use failsoft::health::Health;
-use failsoft::world::World;
-use failsoft_core::circuit::StateName;
-use failsoft_core::role::Role;
-use serde::Serialize;
+use failsoft::telemetry::readiness::{Phase, Readiness, Status};
 
 use super::Admin;
 
@@ -26,116 +16,18 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>, RawQuery(query): Raw
     let phase = if admin.shutdown.has_begun() { Phase::Ending } else { Phase::Serving };
     let readiness = Readiness::of(&world, phase);
     if is_verbose(query.as_deref()) {
-        return (readiness.status.code(), Json(readiness)).into_response();
+        return (code(readiness.status), Json(readiness)).into_response();
     }
-    (readiness.status.code(), readiness.to_string()).into_response()
+    (code(readiness.status), readiness.to_string()).into_response()
 }
 
 fn is_verbose(query: Option<&str>) -> bool {
     query.is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose")))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    Ending,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Ready,
-    Degraded,
-    Unready,
-}
-
-#[derive(Debug, Serialize)]
-struct Readiness {
-    status: Status,
-    reasons: Vec<Reason>,
-    /// Routes that have no answer without the primary.
-    needing_primary: Vec<String>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Reason {
-    subject: String,
-    problem: String,
-}
-
-impl Readiness {
-    fn of(world: &World, phase: Phase) -> Self {
-        let needing = world.routes().filter(|(_, route)| needs_primary(route.role));
-        let needing_primary: Vec<_> = needing.map(|(_, route)| route.name.to_string()).collect();
-        let view = world.deployment().view();
-        let is_missed = !needing_primary.is_empty() && !view.shards().iter().any(|shard| view.is_well(shard));
-        let mut reasons = reasons(world);
-        let status = match phase {
-            Phase::Ending => {
-                reasons.insert(0, Reason { subject: "failsoft".to_owned(), problem: "shutting down".to_owned() });
-                Status::Unready
-            }
-            Phase::Serving if is_missed => Status::Unready,
-            Phase::Serving if reasons.is_empty() => Status::Ready,
-            Phase::Serving => Status::Degraded,
-        };
-        Self { status, reasons, needing_primary }
-    }
-}
-
-/// Whether requests of this role have no answer but the primary's. Unclassified keys are plain Redis: failsoft adds
-/// nothing to them and takes nothing away.
-fn needs_primary(role: Role) -> bool {
-    match role {
-        Role::Session | Role::RateLimit | Role::Lock | Role::Idempotency => true,
-        Role::Cache | Role::Invalidation | Role::Flag | Role::Unclassified => false,
-    }
-}
-
-fn reasons(world: &World) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    for node in world.views().nodes() {
-        let subject = format!("{} {}", node.tier(), node.name());
-        if let Some(problem) = circuit_problem(node.health()) {
-            reasons.push(Reason { subject, problem });
-        } else if node.stats().writable() == Some(false) {
-            reasons.push(Reason { subject, problem: "refuses writes".to_owned() });
-        }
-    }
-    for origin in world.origins() {
-        if let Some(problem) = circuit_problem(origin.health()) {
-            reasons.push(Reason { subject: format!("origin {}", origin.name()), problem });
-        }
-    }
-    reasons
-}
-
-fn circuit_problem(health: &Health) -> Option<String> {
-    if health.is_closed() {
-        return None;
-    }
-    Some(match health.state() {
-        StateName::Closed => "circuit held open".to_owned(),
-        state @ (StateName::Open | StateName::HalfOpen | StateName::Ramp) => format!("circuit {state}"),
-    })
-}
-
-impl Status {
-    fn code(self) -> StatusCode {
-        match self {
-            Self::Ready | Self::Degraded => StatusCode::OK,
-            Self::Unready => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-}
-
-/// `ready` or `not ready`, then a line for each reason.
-impl fmt::Display for Readiness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.status {
-            Status::Ready | Status::Degraded => "ready\n",
-            Status::Unready => "not ready\n",
-        })?;
-        self.reasons.iter().try_for_each(|Reason { subject, problem }| writeln!(f, "degraded: {subject}: {problem}"))
+fn code(status: Status) -> StatusCode {
+    match status {
+        Status::Ready | Status::Degraded => StatusCode::OK,
+        Status::Unready => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

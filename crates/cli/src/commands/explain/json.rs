@@ -89,6 +89,7 @@ fn walk(explained: &Explained<'_>, walk: &Walk<'_>) -> Value {
         },
         "way": match walk.way {
             Way::Through => "through",
+            Way::Made => "made",
             Way::Nodes => "nodes",
             Way::Write => "write",
             Way::Script => "script",

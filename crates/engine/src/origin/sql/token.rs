@@ -85,7 +85,7 @@ impl Scanner<'_> {
         let dashes = self.starts(b"--");
         match self.kind {
             Kind::Mysql => self.peek(0) == b'#' || dashes && (self.peek(2) <= b' '),
-            Kind::Sqlite | Kind::Postgres | Kind::Http => dashes,
+            Kind::Sqlite | Kind::Postgres | Kind::Http | Kind::Code => dashes,
         }
     }
 

@@ -16,6 +16,8 @@ pub enum Target {
     Mysql(String),
     /// An `http://` or `https://` URL without a password and without a `/` at its end.
     Http(String),
+    /// `code:`, the code of the program that failsoft is built into.
+    Code,
 }
 
 impl Target {
@@ -26,6 +28,7 @@ impl Target {
             Self::Postgres(_) => Kind::Postgres,
             Self::Mysql(_) => Kind::Mysql,
             Self::Http(_) => Kind::Http,
+            Self::Code => Kind::Code,
         }
     }
 }
@@ -35,14 +38,21 @@ impl fmt::Display for Target {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite://{}", file.display()),
             Self::Postgres(url) | Self::Mysql(url) | Self::Http(url) => f.write_str(url),
+            Self::Code => f.write_str(CODE),
         }
     }
 }
+
+/// The URL of an origin that is code.
+const CODE: &str = "code:";
 
 /// Takes a URL apart into its target and its password.
 pub(super) fn parse(text: &str, folder: &Path) -> Result<(Target, Option<String>), String> {
     if let Some(file) = text.strip_prefix("sqlite:") {
         return sqlite(file.strip_prefix("//").unwrap_or(file), folder).map(|target| (target, None));
+    }
+    if text == CODE {
+        return Ok((Target::Code, None));
     }
     let url = Url::parse(text).map_err(|why| format!("this is not the URL of an origin: {why}"))?;
     let target = match url.scheme {
@@ -93,6 +103,12 @@ mod tests {
         );
         assert_eq!(target("mariadb://app@db/shop").0, Target::Mysql("mysql://app@db/shop".into()));
         assert_eq!(target("http://127.0.0.1:8080/v1/").0, Target::Http("http://127.0.0.1:8080/v1".into()));
+    }
+
+    #[test]
+    fn code_has_no_address() {
+        assert_eq!(target("code:"), (Target::Code, None));
+        assert!(parse("code://users", Path::new("")).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What each role allows a route to say, and why.
 
 use super::Ground;
+use super::source::{Fetch, Source};
 use super::written::{OnOutage, WrittenDefault, WrittenRoute};
 use crate::settings::judge::Judge;
 use crate::settings::local::{LocalMode, why_not_in_front};
@@ -78,6 +79,21 @@ fn not_available(path: &str, choice: &str, judge: &mut Judge<'_>) {
     judge
         .error(path, format!("on_outage = \"{choice}\" is not available in this version"))
         .hint("on_outage = \"closed\" gives callers a retryable error while Redis is away");
+}
+
+/// The shape of the values: that which is written, else what the source makes.
+pub(super) fn read_shape(written: &WrittenRoute, source: Option<&Source>, path: &str, judge: &mut Judge<'_>) -> Shape {
+    match (source.map(Source::fetch), written.shape) {
+        (Some(Fetch::Code), Some(Shape::Hash)) => {
+            judge
+                .error(format!("{path}.shape"), "an origin that is code makes bytes, which are no hash")
+                .hint("leave `shape` out");
+            Shape::Hash
+        }
+        (_, Some(shape)) => shape,
+        (Some(Fetch::Query(_) | Fetch::Get(_)), None) => Shape::Json,
+        (Some(Fetch::Code) | None, None) => Shape::Raw,
+    }
 }
 
 /// The default value in the route's shape, if one is named.

@@ -22,6 +22,8 @@ pub enum Fetch {
     Query(String),
     /// An HTTP service: a path with `{name}` parameters, appended to the origin's URL.
     Get(String),
+    /// Code of the program: the key, and what is bound in it.
+    Code,
 }
 
 impl Source {
@@ -77,6 +79,13 @@ fn ensure_known(name: &str, path: &str, ground: &Ground<'_>, judge: &mut Judge<'
 
 fn read_fetch(written: &WrittenRoute, kind: Kind, path: &str, judge: &mut Judge<'_>) -> Option<Fetch> {
     match (kind, &written.query, &written.get) {
+        (Kind::Code, None, None) => return Some(Fetch::Code),
+        (Kind::Code, query, _) => {
+            let key = if query.is_some() { "query" } else { "get" };
+            judge
+                .error(format!("{path}.{key}"), format!("an origin that is code takes no `{key}`"))
+                .hint("it is given the key and what `keys` binds in it");
+        }
         (Kind::Http, None, Some(get)) => return Some(Fetch::Get(get.clone())),
         (Kind::Http, Some(_), _) => {
             judge.error(format!("{path}.query"), "an HTTP origin has no queries").hint("name a path with `get`");
@@ -102,6 +111,7 @@ fn judge_fetch(fetch: &Fetch, kind: Kind, shape: Shape, pattern: &KeyPattern, pa
     let (key, text) = match fetch {
         Fetch::Query(query) => ("query", query),
         Fetch::Get(get) => ("get", get),
+        Fetch::Code => return,
     };
     let bound: Vec<_> = pattern.parameters().iter().map(|own| (own.name(), kind_for_origin(own.kind()))).collect();
     match Query::compile(kind, text, shape, &bound) {

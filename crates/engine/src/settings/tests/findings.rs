@@ -170,6 +170,11 @@ const ROUTES: &[(&str, &str)] = &[
     ("keys = \"a\"\nrole = \"flag\"\norigin = \"web\"", "error: the route names an HTTP origin but no path"),
     ("keys = \"a\"\nrole = \"flag\"\norigin = \"web\"\nquery = \"SELECT 1\"", "error: an HTTP origin has no queries"),
     ("keys = \"a\"\nrole = \"flag\"\norigin = \"db\"\nget = \"/\"", "error: a postgres origin has no paths"),
+    ("keys = \"a\"\nrole = \"flag\"\norigin = \"own\"\nget = \"/\"", "error: an origin that is code takes no `get`"),
+    (
+        "keys = \"a\"\nrole = \"flag\"\norigin = \"own\"\nshape = \"hash\"",
+        "error: an origin that is code makes bytes, which are no hash",
+    ),
     (
         "keys = \"a\"\nrole = \"flag\"\norigin = \"web\"\nget = \"a\"",
         "error: path template: it must begin with one slash, the host comes from the origin's url",
@@ -250,6 +255,7 @@ db = { url = \"postgres://app@h/d\", max_rate = 1, max_concurrency = 1 }
 my = { url = \"mysql://app@h/d\", max_rate = 1, max_concurrency = 1 }
 web = { url = \"http://h\", max_rate = 1, max_concurrency = 1 }
 bare = { url = \"http://h\" }
+own = { url = \"code:\", max_rate = 1, max_concurrency = 1 }
 [[routes]]
 ";
 

@@ -1,6 +1,9 @@
 //! What settings mean once they are accepted.
 
 use super::*;
+use crate::assemble::AssembleError;
+use crate::engine::Engine;
+use crate::origin::OriginError;
 use crate::value::{Shape, Value};
 use failsoft_core::role::Role;
 use failsoft_core::{Tier, TierSet};
@@ -144,4 +147,25 @@ fn a_route_that_does_not_say_where_local_memory_is_takes_the_common_place() {
     let [page, user, lock] = settings.routes() else { panic!("three routes") };
     assert_eq!((page.local(), user.local()), (LocalMode::Front, LocalMode::Fallback));
     assert_eq!(lock.tiers(), TierSet::of(&[Tier::Primary]));
+}
+
+#[test]
+fn an_origin_that_is_code_is_asked_for_the_key_and_makes_bytes() {
+    let settings = settings(
+        r#"
+        [origins.users]
+        url = "code:"
+        max_rate = 100
+        max_concurrency = 5
+        [[routes]]
+        keys = "user:{id}"
+        role = "cache"
+        origin = "users"
+        "#,
+    );
+    let route = &settings.routes()[0];
+    assert_eq!((route.source().unwrap().fetch(), route.shape()), (&Fetch::Code, Shape::Raw));
+    assert_eq!(settings.origins()[0].kind(), crate::origin::Kind::Code);
+    let Err(AssembleError::Origin { error, .. }) = Engine::new(settings, 1) else { panic!("no program, no code") };
+    assert_eq!(error, OriginError::NoProgram);
 }
