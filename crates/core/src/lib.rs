@@ -9,6 +9,7 @@ pub mod circuit;
 pub mod cluster;
 pub mod coherence;
 pub mod counter;
+pub mod fencing;
 pub mod fleet;
 pub mod flights;
 pub mod guard;

@@ -98,6 +98,10 @@ pub enum Failure {
     Unproven,
     /// No replica can answer for its primary, or none that is young enough.
     Replica(Unfit),
+    /// It was done, and fewer replicas than asked for have said that they have it.
+    NotReplicated,
+    /// It was done so late that what was granted is over, or nearly.
+    LeaseSpent,
 }
 
 /// How a request that was sent came to have no answer.
@@ -139,6 +143,8 @@ impl Failure {
             Self::DeclaredDown => "declared_down",
             Self::Unproven => "unproven",
             Self::Replica(unfit) => unfit.name(),
+            Self::NotReplicated => "not_replicated",
+            Self::LeaseSpent => "lease_spent",
         }
     }
 
@@ -170,7 +176,9 @@ impl Failure {
             | Self::Minority
             | Self::DeclaredDown
             | Self::Unproven
-            | Self::Replica(_) => Evidence::Abandoned,
+            | Self::Replica(_)
+            | Self::NotReplicated
+            | Self::LeaseSpent => Evidence::Abandoned,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft_core::circuit::CircuitSettings;
+use failsoft_core::fencing::Copies;
 use failsoft_core::guard::GuardSettings;
 use failsoft_core::plan::{AuthPolicy, Bounds, Intent, LocalPlace, Plan, Voice};
 use failsoft_core::role::Role;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::origin::{self, CodeOrigins, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::route::{Route, Source};
-use crate::settings::{self, AuthFailure, Fetch, LocalMode, ReadFrom, Settings};
+use crate::settings::{self, AuthFailure, Fetch, LocalMode, Proving, ReadFrom, Settings};
 use crate::telemetry::route::RouteStats;
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
@@ -121,6 +122,7 @@ pub(crate) fn assemble(
         routes: RouteTable::new(listed),
         plain: plain(settings, before),
         rules: settings.rules().clone(),
+        fences: before.map_or_else(Arc::default, |before| before.world.fences().clone()),
     }))
 }
 
@@ -269,6 +271,7 @@ fn route(
         ttl: written.ttl(),
         fresh_for: written.ttl().min(settings.local().ttl()),
         max_replica_lag: written.max_replica_lag(),
+        proving: written.proving(),
         negative_ttl: written.negative_ttl(),
         stats: stats(written.name(), before),
     })
@@ -323,6 +326,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         ttl: Duration::ZERO,
         fresh_for: Duration::ZERO,
         max_replica_lag: Duration::ZERO,
+        proving: Proving { copies: Copies::Exactly(0), wait_timeout: Duration::ZERO },
         negative_ttl: Duration::ZERO,
         stats: stats(PLAIN, before),
     }

@@ -21,6 +21,7 @@ pub mod health;
 pub mod job;
 pub mod node;
 pub mod origin;
+pub mod primitive;
 pub mod route;
 pub mod runner;
 pub mod scatter;

@@ -9,6 +9,7 @@ use failsoft_core::stale::Stamp;
 use failsoft_core::{Tier, Time};
 
 use crate::origin::Query;
+use crate::settings::Proving;
 use crate::telemetry::route::RouteStats;
 use crate::tier::origin::OriginTier;
 use crate::value::Value;
@@ -39,6 +40,8 @@ pub struct Route {
     pub fresh_for: Duration,
     /// How old what a replica holds may be at most where it answers.
     pub max_replica_lag: Duration,
+    /// How leases on the keys are proven.
+    pub proving: Proving,
     /// For how long "there is no such row" is remembered.
     pub negative_ttl: Duration,
     /// What has been counted.

@@ -14,6 +14,7 @@ use failsoft_core::route_table::RouteTable;
 use parking_lot::Mutex;
 
 use crate::node::Node;
+use crate::primitive::Fences;
 use crate::route::Route;
 use crate::settings::Rules;
 use crate::tier::local::Local;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub plain: Route,
     /// Who may ask what.
     pub rules: Arc<Rules>,
+    /// What has been seen of the fencing tokens of leases.
+    pub fences: Arc<Fences>,
 }
 
 /// Requests paid into the budget for repeats at a time; enough to fill it.
@@ -83,6 +86,11 @@ impl World {
     /// Who may ask what.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.parts.rules
+    }
+
+    /// What has been seen of the fencing tokens of leases.
+    pub fn fences(&self) -> &Arc<Fences> {
+        &self.parts.fences
     }
 
     /// The route of `key`.

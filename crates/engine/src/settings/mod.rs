@@ -47,7 +47,7 @@ pub use problem::{Cause, Excerpt, Place, Position, Problem, Problems, Severity};
 pub use redis::{AuthFailure, Deployment, Forbidden, Networks, NodeAddress, Redis, Rewrite, Security, Topology};
 pub use reference::reference;
 pub use request::Request;
-pub use route::{Fetch, ReadFrom, Route, Source};
+pub use route::{Fetch, Proving, ReadFrom, Route, Source};
 pub use rules::{Auth, Commands, DenyList, Keys, Rules, User};
 pub use secret::{Secret, Surroundings, ThisProcess};
 pub use server::{Announced, Server, UnixSocket};
@@ -183,6 +183,7 @@ impl Settings {
             redis_timeout: written.redis.timeout(),
             topology: written.redis.topology(),
             has_replicas: redis.as_ref().is_some_and(Redis::may_have_replicas),
+            named_replicas: redis.as_ref().map_or(0, |redis| redis.replicas().len()),
             has_regional: written.regional.is_some(),
             local: &local,
             origins: &origins,

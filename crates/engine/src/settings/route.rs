@@ -3,6 +3,7 @@
 //! The role decides what else a route may say. A route that fails closed may not name anything that could answer in
 //! Redis' place, and is told why: one sentence a role, in `rules`.
 
+mod leases;
 mod name;
 mod replicas;
 mod rules;
@@ -18,6 +19,7 @@ use crate::value::{Shape, Value};
 use failsoft_core::pattern::KeyPattern;
 use failsoft_core::role::Role;
 use failsoft_core::{Tier, TierSet};
+pub use leases::Proving;
 use source::read_source;
 pub use source::{Fetch, Source};
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub struct Route {
     timeout: Duration,
     read_from: ReadFrom,
     max_replica_lag: Duration,
+    proving: Proving,
 }
 
 /// What routes lean on.
@@ -52,6 +55,8 @@ pub(crate) struct Ground<'g> {
     pub(crate) redis_timeout: Duration,
     pub(crate) topology: Topology,
     pub(crate) has_replicas: bool,
+    /// How many are named; those of other topologies are learned of.
+    pub(crate) named_replicas: usize,
     pub(crate) has_regional: bool,
     pub(crate) local: &'g Local,
     pub(crate) origins: &'g [Origin],
@@ -96,6 +101,7 @@ impl Route {
         rules::judge(written, role, path, judge);
         rules::judge_front(written, ground, path, judge);
         replicas::judge(written, role, ground, path, judge);
+        leases::judge(written, role, ground, path, judge);
         let source = match rules::may_be_answered_without_redis(role) || written.origin.is_none() {
             true => read_source(written, &pattern, path, ground, judge),
             false => None,
@@ -121,6 +127,7 @@ impl Route {
             timeout: written.timeout.map_or(ground.redis_timeout, |own| own.0),
             read_from: written.read_from,
             max_replica_lag: written.max_replica_lag.unwrap_or(DEFAULT_MAX_REPLICA_LAG).0,
+            proving: leases::mean(written),
         })
     }
 
@@ -197,6 +204,11 @@ impl Route {
     /// How far behind its primary a replica may be that answers.
     pub fn max_replica_lag(&self) -> Duration {
         self.max_replica_lag
+    }
+
+    /// How leases on its keys are proven: of locks and idempotency records.
+    pub fn proving(&self) -> Proving {
+        self.proving
     }
 }
 

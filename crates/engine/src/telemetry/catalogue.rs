@@ -84,6 +84,10 @@ catalogue! {
         RoutingLatency: Histogram "redis_fallback_routing_latency_seconds" "seconds" []
             "Time from a request to its answer, whichever tier gave it.";
     }
+    "Locks and idempotency" {
+        Leases: Counter "failsoft_leases_total" "commands" ["command", "result"]
+            "FAILSOFT LOCK, EXTEND, UNLOCK, BEGIN, COMMIT and ABORT by what came of them: granted, held (by somebody else), new, in_progress, done, not_held (with this token), unavailable (nothing is held), unknown (it may have happened), error. Told where a route has role lock or idempotency.";
+    }
     "Topology" {
         TopologyVersion: Gauge "failsoft_topology_version" "views" ["deployment"]
             "Which view of the deployment is gone by: rises by one whenever a node, a role, a slot or what is thought of a primary has changed.";

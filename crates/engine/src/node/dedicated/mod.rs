@@ -74,6 +74,15 @@ pub enum Undedicated {
 }
 
 impl Undedicated {
+    /// The same, as what came of asking the node.
+    pub fn failure(self) -> Failure {
+        match self {
+            Self::Full { .. } | Self::Paced { .. } => Failure::QueueFull,
+            Self::Denied(denial) => denial.reason.into(),
+            Self::Failed(failure) => failure,
+        }
+    }
+
     /// Appends what the client is told: nothing was done.
     pub fn apologise(self, tier: Tier, now: Time, out: &mut Vec<u8>) {
         let (because, retry_after) = match self {

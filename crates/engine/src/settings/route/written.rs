@@ -76,6 +76,15 @@ pub(crate) struct WrittenRoute {
     /// Whether local memory is asked after Redis or before it too; local.mode when left out.
     #[serde(default)]
     pub(crate) local: Option<LocalMode>,
+    /// How many replicas have to have a lock or an idempotency record before it counts as granted (WAIT); when left out, 1 if
+    /// a replica has ever been seen, else 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 15))]
+    pub(crate) wait_replicas: Option<u32>,
+    /// How long they are waited for; 100ms when left out. Fewer in that time: what was granted is taken back.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "1ms", "x-max" = "10s"))]
+    pub(crate) wait_timeout: Option<WrittenDuration>,
     /// What a rate limit does while Redis is away; "closed" when left out, and nothing else in this version.
     #[serde(default)]
     pub(crate) on_outage: Option<OnOutage>,

@@ -162,6 +162,19 @@ const ROUTES: &[(&str, &str)] = &[
         "error: `on_outage` is for role \"rate-limit\"; the role here is \"lock\"",
     ),
     (
+        "keys = \"a\"\nrole = \"cache\"\nmax_stale = \"1m\"\nwait_replicas = 1",
+        "error: `wait_replicas` is for roles \"lock\" and \"idempotency\", whose grants wait for replicas; the role here is \"cache\"",
+    ),
+    (
+        "keys = \"a\"\nrole = \"session\"\nwait_timeout = \"1s\"",
+        "error: `wait_timeout` is for roles \"lock\" and \"idempotency\", whose grants wait for replicas; the role here is \"session\"",
+    ),
+    (
+        "keys = \"a\"\nrole = \"lock\"\nwait_replicas = 2",
+        "warning: 2 replicas are to have every grant, and redis.replicas names 0: with fewer, nothing is ever granted",
+    ),
+    ("keys = \"a\"\nrole = \"lock\"\nwait_replicas = 16", "error: `wait_replicas` must be at most 15; 16 is too much"),
+    (
         "keys = \"a\"\nrole = \"flag\"\norigin = \"bd\"\nquery = \"SELECT 1\"",
         "error: there is no origin \"bd\"; did you mean \"db\"?",
     ),

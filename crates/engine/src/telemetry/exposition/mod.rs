@@ -4,6 +4,7 @@
 //! within one histogram they never contradict each other. Whatever can be counted in only a few ways is told from the
 //! start, with zeros, so that a rule over its rate works the first time that it happens.
 
+mod leases;
 mod nodes;
 mod origins;
 mod page;
@@ -34,6 +35,7 @@ impl Exposition {
         let mut page = Page::new();
         routes::tell_all(&mut page, &world, &self.totals.sum(&world));
         routes::tell_each(&mut page, &world);
+        leases::tell(&mut page, &world);
         topology::tell(&mut page, &world);
         nodes::tell(&mut page, &world);
         origins::tell(&mut page, &world, &engine.settings());

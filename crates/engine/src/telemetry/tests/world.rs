@@ -78,6 +78,7 @@ pub(super) async fn eventful() -> Engine {
     .await;
     probing.abort();
     world.routes().for_each(|(_, route)| count_requests(route));
+    world.fences().handle_result("lock", "granted");
     world.views().nodes().for_each(|node| count_node(node.stats()));
     world.views().nodes().for_each(|node| note_replication(node, engine.clock().now()));
     count_origins(&world);

@@ -1,0 +1,14 @@
+-- Puts a result in the place of a lease. KEYS: what is leased. ARGV: token, result, ttl in ms or 0 to keep what is left.
+-- Answers 1, or 0 where it is not held with this token. A result that is there already with this token stays, and is
+-- written again: whoever repeats this wants to know that replicas have it, and WAIT tells of writes only.
+local text, problem = read(KEYS[1])
+if problem then return problem end
+if not text then return 0 end
+local word, token = string.match(text, '^failsoft([:=])(%d+):')
+if token ~= ARGV[1] then return 0 end
+if word == ':' then text = 'failsoft=' .. token .. ':' .. ARGV[2] end
+local ttl = tonumber(ARGV[3])
+if ttl == 0 then ttl = math.max(1, redis.call('PTTL', KEYS[1])) end
+local stored = redis.pcall('SET', KEYS[1], text, 'PX', string.format('%.0f', ttl))
+if stored.err then return stored end
+return 1
