@@ -168,7 +168,7 @@ async fn what_is_read_behind_a_change_that_waits_for_the_map_is_read_again_behin
     );
 }
 
-/// Of two changes at one place the second has been carried out when the first is sent elsewhere: it would be done after it.
+/// Of two changes of one key the second has been carried out when the first is sent elsewhere: it would be done after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_that_has_been_overtaken_is_not_made() {
     let (slot, origin) = (slot::of(KEY), HttpOrigin::start().await);
@@ -176,7 +176,7 @@ async fn a_change_that_has_been_overtaken_is_not_made() {
     let sidecar = before(&[&server], &origin).await;
     let mut client = HostileClient::connect(sidecar.addr()).await;
     client.send_command(&["SET", KEY, "first", "KEEPTTL"]).await.unwrap();
-    client.send_command(&["SET", &format!("{{{KEY}}}:other"), "second"]).await.unwrap();
+    client.send_command(&["APPEND", KEY, "second"]).await.unwrap();
     let refused = String::from_utf8(client.read_reply(PATIENCE).await).unwrap();
     assert!(refused.starts_with("-UNAVAILABLE nothing was done"), "{refused}");
     assert_eq!(client.read_reply(PATIENCE).await, b"+OK\r\n");

@@ -14,9 +14,11 @@
 //! database. Who does is told that there is no value; who has waited for another's value begins anew at the primary, which
 //! has it by now, and does not ask that question a second time.
 //!
-//! A primary that says who owns the key instead is left for that node at once, a few times at most and never for one that
-//! has sent the request away already. Where it names nobody who is known, the map of the deployment is learned anew,
-//! once, and decides. An error reply means that nothing was done, so that this holds for writes too.
+//! A primary that says who owns the key instead is left for that node at once. Where that one has sent the request away
+//! itself, a slot goes to and fro quicker than the request travels, or the two have not heard of each other yet: going on
+//! at once would only be a circle, so that the map of the deployment is learned anew, which takes a moment, and decides.
+//! All of this happens a few times at most. Where a primary names nobody who is known, the map is learned too, once. An
+//! error reply means that nothing was done, so that this holds for writes.
 //!
 //! The machine is a few dozen bytes, never allocates, and knows neither values nor connections: the engine carries
 //! out the steps and keeps what came back.
@@ -39,8 +41,8 @@ use crate::retry::RetryPolicy;
 use crate::stale::Acceptance;
 use crate::{Tier, TierSet, Time};
 
-/// How often one request follows a redirection. A key whose slot moves takes one or two; more is a cluster that does not
-/// know itself.
+/// How often one request follows a redirection, or learns the map because it has been sent back. A key whose slot moves
+/// takes one or two; more is a cluster that does not know itself.
 pub const MOST_HOPS: u8 = 5;
 
 /// The machine. Poll it with [`poll_step`](Self::poll_step), feed it with [`handle_outcome`](Self::handle_outcome).
@@ -254,6 +256,11 @@ impl Request {
             Err(Astray::Nowhere) => return false,
             Err(Astray::Unknown) if !self.detour.has_learned() => {
                 self.detour.handle_learned();
+                self.state = State::Learning { turn };
+                return true;
+            }
+            Err(Astray::Back) => {
+                self.detour.handle_hop();
                 self.state = State::Learning { turn };
                 return true;
             }

@@ -208,7 +208,7 @@ impl Job {
         let may_follow = !self.frame.is_empty() && context.world.deployment().is_discovered();
         let refusal = match refusal {
             Refusal::Moved | Refusal::Ask if may_follow && self.is_at_its_place() => {
-                let asked = self.asked.map(|ask| ask.grant.node);
+                let asked = self.asked.map(|ask| ask.grant);
                 self.trail.begin_detour().handle_sent_elsewhere(asked, reply);
                 refusal
             }

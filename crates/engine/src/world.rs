@@ -132,7 +132,8 @@ impl World {
 
     /// What is believed of them now.
     pub fn views(&self) -> Views {
-        Views { redis: self.parts.deployment.view(), regional: self.regional().map(|regional| regional.view()) }
+        let regional = self.regional().map(|regional| regional.view());
+        Views { redis: self.parts.deployment.view(), regional, moved: Arc::default() }
     }
 
     /// The primary that owns `key`, if one is known and believed.

@@ -47,7 +47,8 @@ pub async fn ask<T: FromRedisValue>(connection: &mut MultiplexedConnection, word
 }
 
 /// Settings with which no request of a busy machine is given up early: for tests that are not about time.
-pub const PATIENT: &str = "redis.timeout = \"10s\"\nrequest.deadline = \"20s\"\nbreaker.slow_call = \"1m\"\n";
+pub const PATIENT: &str = "redis.timeout = \"10s\"\nredis.connect_timeout = \"10s\"\nrequest.deadline = \"20s\"\n\
+    breaker.slow_call = \"1m\"\n";
 
 /// What an origin of a [`users`] route is asked for in a second, at most.
 pub const CAP: usize = 300;

@@ -12,7 +12,7 @@ const ASTRAY: u8 = 1 << 6;
 const HOPS: u8 = ASTRAY - 1;
 
 impl Detour {
-    /// Redirections that have been followed.
+    /// Redirections that have been followed, or have led back.
     pub(super) fn hops(self) -> u8 {
         self.0 & HOPS
     }

@@ -45,7 +45,10 @@ pub enum Astray {
     Nowhere,
     /// Whom it names is not known as a primary: the map has to be learned anew.
     Unknown,
-    /// It must not be followed: the node has been asked already, or may not be spoken to.
+    /// It has sent the request away itself, and so has whoever names it: one of the two knows better by now, or will in a
+    /// moment, and the map has to be learned anew.
+    Back,
+    /// It must not be followed: the node may not be spoken to.
     Refused,
     /// The named node's circuit does not let anybody through.
     Barred(Barred),

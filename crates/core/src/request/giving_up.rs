@@ -9,16 +9,16 @@ use super::{
 };
 
 impl Request {
-    /// Ends a request that waits until it is known who owns its key: what was asked after it has been done, so that it may
-    /// not be done any more.
+    /// Ends a request that has been sent elsewhere, and that waits until it is known who owns its key or has not been put
+    /// to the node it was sent to: what was asked after it has been done, so that it may not be done any more.
     pub fn give_way(&mut self, plan: &Plan, now: Time) {
+        let is_sent_elsewhere = self.detour.is_begun();
         match self.state {
-            State::Learning { .. } | State::AwaitingMap { .. } => self.end(self.apologise(plan, now)),
-            State::Choosing
-            | State::Pausing { .. }
-            | State::Redirected { .. }
-            | State::Asking { .. }
-            | State::Ended(_) => {}
+            State::Learning { .. } | State::AwaitingMap { .. } | State::Redirected { .. } => {
+                self.end(self.apologise(plan, now));
+            }
+            State::Asking { .. } if is_sent_elsewhere => self.end(self.apologise(plan, now)),
+            State::Asking { .. } | State::Choosing | State::Pausing { .. } | State::Ended(_) => {}
         }
     }
 

@@ -47,10 +47,13 @@ impl<'j> Doors<'j> {
 impl Admission for Doors<'_> {
     fn request_permit(&mut self, tier: Tier, _turn: u8, now: Time) -> Result<Grant, Barred> {
         let budget = self.route.max_replica_lag;
-        let Views { redis, regional } = self.views();
+        let Views { redis, regional, moved } = self.views();
         match tier {
             Tier::Primary => {
-                let asked = redis.request_primary(self.place, now);
+                let asked = match moved.owner(self.place) {
+                    Some(node) => redis.request(node, Manner::Plain, now),
+                    None => redis.request_primary(self.place, now),
+                };
                 if let Err(Barred { because: Failure::Unowned, .. }) = asked {
                     self.world.deployment().hint(Hint::Unowned);
                 }
@@ -121,8 +124,11 @@ impl Doors<'_> {
         let target = redirect.target(&view.node(asked).options().address.endpoint()).ok_or(Astray::Unknown)?;
         let address = deployment.reach(&target).map_err(|_| Astray::Refused)?;
         let node = view.primary_at(&address).ok_or(Astray::Unknown)?;
-        if self.trail.detour().is_some_and(|detour| detour.has_been_at(node)) {
+        if node == asked {
             return Err(Astray::Unknown);
+        }
+        if self.trail.detour().is_some_and(|detour| detour.has_asked(node, manner)) {
+            return Err(Astray::Back);
         }
         view.request(node, manner, now).map_err(Astray::Barred)
     }

@@ -7,6 +7,7 @@ use failsoft_core::Outcome;
 use failsoft_core::circuit::Evidence;
 use failsoft_core::cluster::{Redirect, RedirectKind};
 use failsoft_core::replication::Presence;
+use failsoft_core::request::{Grant, Manner};
 use failsoft_resp::reply::{self, Head};
 
 use crate::topology::{Asked, Views, Wish};
@@ -23,9 +24,10 @@ pub(super) struct Trail {
 /// A request's way beside the one that the map had for it.
 #[derive(Default)]
 pub(super) struct Detour {
-    /// Indexes in the present view.
-    been: Vec<u16>,
+    /// Indexes in the present view, and how each was asked.
+    been: Vec<(u16, Manner)>,
     told: Option<Redirect>,
+    is_disowned: bool,
     views: Option<Views>,
 }
 
@@ -68,39 +70,48 @@ impl Trail {
 
     /// Goes on by these views: nobody in them has been asked.
     pub(super) fn take_up(&mut self, views: Views) {
-        let detour = Detour { views: Some(views), ..Detour::default() };
+        let is_disowned = self.detour().is_none_or(|detour| detour.is_disowned);
+        let detour = Detour { views: Some(views), is_disowned, ..Detour::default() };
         *self = Self { detour: Some(Box::new(detour)), ..Self::default() };
     }
 }
 
 impl Detour {
-    /// Node `asked` has sent the request elsewhere.
-    pub(super) fn handle_sent_elsewhere(&mut self, asked: Option<u16>, reply: &[u8]) {
+    /// The node of `asked` has sent the request elsewhere.
+    pub(super) fn handle_sent_elsewhere(&mut self, asked: Option<Grant>, reply: &[u8]) {
         self.told = match reply::head(reply) {
             Some(Head::Error(text)) => Redirect::parse(text),
             _ => None,
         };
-        self.been.extend(asked);
+        self.is_disowned |= self.told.as_ref().is_none_or(|redirect| redirect.kind == RedirectKind::Moved);
+        self.been.extend(asked.map(|grant| (grant.node, grant.manner)));
     }
 
     /// A node has refused without saying who is to be asked instead.
     pub(super) fn handle_refused(&mut self) {
         self.told = None;
+        self.is_disowned = true;
     }
 
     /// What was last told, and by whom.
     pub(super) fn redirect(&self) -> Option<(&Redirect, u16)> {
-        self.told.as_ref().zip(self.been.last().copied())
+        self.told.as_ref().zip(self.been.last().map(|(asked, _)| *asked))
     }
 
-    /// Whether the last node has said that it is not the owner.
+    /// Whether a node has said that it is not the owner.
     pub(super) fn is_disowned(&self) -> bool {
-        self.told.as_ref().is_none_or(|redirect| redirect.kind == RedirectKind::Moved)
+        self.is_disowned
     }
 
-    /// Whether node `index` has sent the request elsewhere.
+    /// Whether node `index` has sent the request elsewhere, however it was asked.
     pub(super) fn has_been_at(&self, index: u16) -> bool {
-        self.been.contains(&index)
+        self.been.iter().any(|(been, _)| *been == index)
+    }
+
+    /// Whether node `index` has sent the request elsewhere when it was asked like this: who takes a slot over sends those
+    /// away who come as to its owner, and not those whom the owner sends.
+    pub(super) fn has_asked(&self, index: u16, manner: Manner) -> bool {
+        self.been.contains(&(index, manner))
     }
 
     /// The views that were learned for the request's sake.

@@ -1,13 +1,17 @@
 //! What keeps a client's commands in their order where some of them are sent elsewhere: what a request is, as far as its
 //! neighbours are concerned, and how it gives way to them.
 
+use std::sync::Arc;
+
 use failsoft_core::Tier;
 use failsoft_core::Time;
-use failsoft_core::request::Ask;
+use failsoft_core::request::{Ask, Manner};
 
 use super::{Job, Progress};
 use crate::context::Context;
+use crate::node::Node;
 use crate::route::Way;
+use crate::topology::Place;
 use crate::world::World;
 
 impl Job {
@@ -24,10 +28,38 @@ impl Job {
         self.asked.is_some_and(|ask| ask.tier == Tier::Primary)
     }
 
-    /// Whether it is the primary that was asked last that is not the owner, rather than this key that has gone ahead of its
-    /// slot. Of a request that was sent elsewhere.
+    /// Whether a primary has said that it is not the owner, rather than that this key has gone ahead of its slot. Of a
+    /// request that was sent elsewhere.
     pub fn is_disowned(&self) -> bool {
         self.trail.detour().is_none_or(|detour| detour.is_disowned())
+    }
+
+    /// Whether it and `other` may be about one key.
+    pub fn is_about_key_of(&self, other: &Self) -> bool {
+        let (own, others) = (self.only_key(), other.only_key());
+        self.matter.place == other.matter.place && (own.is_empty() || others.is_empty() || own == others)
+    }
+
+    /// Empty if there are several, or none.
+    fn only_key(&self) -> &[u8] {
+        self.frame.get(self.matter.key.start as usize..self.matter.key.end as usize).unwrap_or_default()
+    }
+
+    /// Whether `ask` is for a node that has sent it away before.
+    pub fn returns_to(&self, ask: Ask) -> bool {
+        self.trail.detour().is_some_and(|detour| detour.has_been_at(ask.grant.node))
+    }
+
+    /// Where its caller's next requests at its place are to go, if `ask` is for a node that is the owner by another's word
+    /// and no map has been learned since.
+    pub fn moves_to(&self, ask: Ask) -> Option<(Place, u16)> {
+        let is_moved = ask.grant.manner == Manner::Plain && self.is_disowned() && self.trail.views().is_none();
+        is_moved.then_some((self.matter.place, ask.grant.node))
+    }
+
+    /// Whom its last question is for.
+    pub fn asked_node<'n>(&'n self, context: &'n Context) -> Option<&'n Arc<Node>> {
+        self.asked.map(|ask| self.node(context, ask))
     }
 
     /// A question of this request that has had to wait for its turn, as it is to be put now, if it still is.
@@ -42,7 +74,8 @@ impl Job {
         self.advance(context, now)
     }
 
-    /// Ends it if it waits until it is known who owns its key, and goes on: what was asked after it has been done before it.
+    /// Ends it if it has been sent elsewhere and nobody has been asked since, and goes on: what was asked after it has been
+    /// done before it.
     pub fn give_way(&mut self, context: &Context, now: Time) -> Progress {
         self.request.give_way(context.world.route(self.matter.route).plan(self.matter.way), now);
         self.advance(context, now)

@@ -100,7 +100,7 @@ catalogue! {
         TopologyChanges: Counter "failsoft_topology_changes_total" "views" ["deployment"]
             "Views that differed from the one before.";
         TopologyRedirects: Counter "failsoft_topology_redirects_total" "redirections" ["deployment", "result"]
-            "Redirections (MOVED, ASK, or READONLY to a write) by what came of them: followed, unknown (to nobody who is known: the map is learned anew), forbidden (to where nobody may be spoken to), barred (the other's circuit is open).";
+            "Redirections (MOVED, ASK, or READONLY to a write) by what came of them: followed, unknown (to nobody who is known: the map is learned anew), back (to a node that has sent it away itself: the same), forbidden (to where nobody may be spoken to), barred (the other's circuit is open).";
         TopologyOffLimits: Counter "failsoft_topology_off_limits_total" "nodes" ["deployment"]
             "Nodes that were named where no node may be (redis.networks), so that they are not connected to.";
     }

@@ -30,6 +30,7 @@ impl TopologyStats {
             None => self.redirects.increment("followed"),
             Some(Astray::Nowhere) => {}
             Some(Astray::Unknown) => self.redirects.increment("unknown"),
+            Some(Astray::Back) => self.redirects.increment("back"),
             Some(Astray::Refused) => self.redirects.increment("forbidden"),
             Some(Astray::Barred(_)) => self.redirects.increment("barred"),
         }

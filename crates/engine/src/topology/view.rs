@@ -15,7 +15,7 @@ use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Barred, Grant, Manner};
 use failsoft_core::{Tier, Time};
 
-use super::Place;
+use super::{Moved, Place};
 use crate::node::Node;
 use crate::settings::NodeAddress;
 
@@ -56,6 +56,8 @@ pub struct Views {
     pub redis: Arc<View>,
     /// Of the second one, if there is one.
     pub regional: Option<Arc<View>>,
+    /// What has been told about slots of the first since.
+    pub moved: Arc<Moved>,
 }
 
 impl Builder {

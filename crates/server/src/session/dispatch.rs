@@ -50,9 +50,9 @@ pub(super) struct Dispatcher {
     /// The ticket of the last command that makes copies void.
     written: Option<u64>,
     /// What the client is told instead of being given a connection of its own.
-    refusal: Option<Vec<u8>>,
+    refusal: Option<Box<[u8]>>,
     /// The client believes itself in a transaction that could not be opened: what each command of it is told.
-    doomed: Option<Vec<u8>>,
+    doomed: Option<Box<[u8]>>,
     /// The client believes itself in a transaction, rightly, of which it is not known yet where it will be.
     opened: Option<Opened>,
     /// What the client hears of shard channels, once it has subscribed to one.
@@ -148,6 +148,12 @@ impl Dispatcher {
         self.greeting.take_up(&context);
         self.ears.iter().for_each(|ears| ears.take_up(&context));
         self.context = context;
+    }
+
+    /// Goes by what has been told about slots since. Only while no command is under way.
+    pub(super) fn take_up_moved(&mut self) {
+        self.context = self.replies.moved_context();
+        self.replies.set_context(self.context.clone());
     }
 
     /// Takes one command.

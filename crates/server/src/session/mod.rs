@@ -252,7 +252,7 @@ impl Session {
 
     /// Whether another request may be taken up: there is always room for one.
     fn has_room(&self, backlog: Backlog) -> bool {
-        let Backlog { requests, bytes, expected, is_overrun, is_cut_off: _ } = backlog;
+        let Backlog { requests, bytes, expected, is_overrun, is_cut_off: _, has_moved: _ } = backlog;
         let fits = requests == 0 || expected < self.shared.limits().max_output_buffer / 2;
         let waits = self.is_outdated || self.want.is_some() || self.settles && requests > 0;
         !is_overrun && !waits && requests < MAX_PIPELINE && bytes + self.unwritten() < READ_PAUSE && fits
@@ -351,9 +351,14 @@ impl Session {
 
     /// Takes up new settings, once no request routed by the old ones is under way.
     fn refresh_world(&mut self, backlog: Backlog) {
-        if self.is_outdated && backlog.requests == 0 {
+        if backlog.requests > 0 {
+            return;
+        }
+        if self.is_outdated {
             self.is_outdated = false;
             self.dispatcher.set_context(self.shared.context(self.worker, self.lane));
+        } else if backlog.has_moved {
+            self.dispatcher.take_up_moved();
         }
     }
 

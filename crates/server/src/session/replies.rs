@@ -7,6 +7,7 @@
 mod apart;
 mod detours;
 mod inbox;
+mod order;
 mod touched;
 
 use std::collections::VecDeque;
@@ -18,10 +19,12 @@ use failsoft::context::Context;
 use failsoft::gather::gather;
 use failsoft::job::{Job, Progress};
 use failsoft::telemetry::tally::Tally;
+use failsoft::topology::Moved;
 use failsoft::verb::ManyVerb;
 use failsoft_core::request::Ending;
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use self::detours::{Detours, Repeated};
 pub(crate) use self::inbox::Inbox;
@@ -47,6 +50,8 @@ pub(crate) struct Replies {
     fallbacks: Arc<Gauge>,
     /// The change that is repeated after a pause; later commands wait for it.
     repeated: Repeated,
+    /// An answer has come while requests that were sent elsewhere wait for their turn.
+    came_back: Notify,
     gathered: Arc<AtomicUsize>,
 }
 
@@ -74,8 +79,10 @@ struct Inner {
     session: Option<Waker>,
     /// Bytes of a reply to this client: the largest of late, forgotten by and by.
     typical: usize,
-    /// Requests that wait until it is known who owns their keys.
+    /// Requests that have been sent elsewhere.
     detours: Detours,
+    /// Where slots are that some of them were about.
+    moved: Moved,
 }
 
 /// What is outstanding for a client.
@@ -91,6 +98,8 @@ pub(crate) struct Backlog {
     pub(crate) is_overrun: bool,
     /// A connection on which the client listened is lost.
     pub(crate) is_cut_off: bool,
+    /// Something has been told about slots since the context was made.
+    pub(crate) has_moved: bool,
 }
 
 /// One request's place.
@@ -136,8 +145,15 @@ impl Replies {
             session: None,
             typical: UNKNOWN_REPLY,
             detours: Detours::default(),
+            moved: Moved::default(),
         };
-        Self { inner: Mutex::new(inner), fallbacks, repeated: Repeated::default(), gathered: Arc::default() }
+        Self {
+            inner: Mutex::new(inner),
+            fallbacks,
+            repeated: Repeated::default(),
+            came_back: Notify::new(),
+            gathered: Arc::default(),
+        }
     }
 
     /// Takes the next place; returns its ticket.
@@ -267,7 +283,17 @@ impl Replies {
 
     /// What the requests read from here on are routed by. Only while none is under way.
     pub(crate) fn set_context(&self, context: Context) {
-        self.inner.lock().context = context;
+        let mut inner = self.inner.lock();
+        inner.context = context;
+        inner.moved = Moved::default();
+    }
+
+    /// The context with what has been told about slots since it was made.
+    pub(crate) fn moved_context(&self) -> Context {
+        let inner = self.inner.lock();
+        let mut context = inner.context.clone();
+        Arc::make_mut(&mut context.views.moved).extend(&inner.moved);
+        context
     }
 
     /// Exchanges `empty` for the buffers of frames that are no longer needed.
@@ -294,7 +320,14 @@ impl Inner {
         let requests = self.slots.len();
         let bytes = self.outgoing.len() + self.held;
         let expected = bytes + requests.saturating_mul(self.typical);
-        Backlog { requests, bytes, expected, is_overrun: self.overrun, is_cut_off: self.cut_off }
+        Backlog {
+            requests,
+            bytes,
+            expected,
+            is_overrun: self.overrun,
+            is_cut_off: self.cut_off,
+            has_moved: !self.moved.is_empty(),
+        }
     }
 
     /// Puts an answer in its place, and moves what has become first in line to the outgoing bytes.

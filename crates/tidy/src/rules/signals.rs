@@ -30,7 +30,7 @@ enum Event {
     Barred(Failure),
 }
 
-fn signals() -> [Signal; 17] {
+fn signals() -> [Signal; 18] {
     let refused = |refusal| Event::Brings(Outcome::Refused(refusal), Err(Astray::Unknown));
     let failed = |failure| Event::Brings(Outcome::Failed(failure), Err(Astray::Nowhere));
     let silent = |silence| Event::Brings(Outcome::Silent(silence), Err(Astray::Nowhere));
@@ -38,7 +38,8 @@ fn signals() -> [Signal; 17] {
     let signal = |what, event| Signal { what, event };
     [
         signal("`MOVED` to a primary that is known", moved(Ok(Manner::Plain))),
-        signal("`MOVED` to anybody else, or back", moved(Err(Astray::Unknown))),
+        signal("`MOVED` to anybody else", moved(Err(Astray::Unknown))),
+        signal("`MOVED` or `ASK` back to who has sent it away", moved(Err(Astray::Back))),
         signal("`MOVED` to where nobody may be spoken to", moved(Err(Astray::Refused))),
         signal("`ASK`", Event::Brings(Outcome::Refused(Refusal::Ask), Ok(Manner::Asking))),
         signal("`TRYAGAIN`", refused(Refusal::TryAgain)),

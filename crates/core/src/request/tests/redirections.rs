@@ -127,6 +127,61 @@ fn a_cluster_that_sends_in_circles_is_left_after_a_few_hops() {
 }
 
 #[test]
+fn who_is_sent_back_learns_the_map_and_asks_again() {
+    let other = Asked(Tier::Primary, 1, Manner::Plain);
+    let (there, back) = (Ok(to(1, Manner::Plain)), Err(Astray::Back));
+    for plan in plans() {
+        let (deeds, ending) = follow(&plan, &[MOVED, MOVED, Outcome::Hit], &[there, back]);
+        assert_eq!((deeds, ending), (vec![FIRST, other, Learned, FIRST], Ending::Value(Tier::Primary)));
+        let twice = [MOVED, MOVED, MOVED, MOVED, Outcome::Hit];
+        let (deeds, ending) = follow(&plan, &twice, &[there, back, there, back]);
+        assert_eq!(deeds, [FIRST, other, Learned, FIRST, other, Learned, FIRST]);
+        assert_eq!(ending, Ending::Value(Tier::Primary), "nothing was done, however often it was sent to and fro");
+    }
+}
+
+#[test]
+fn who_is_sent_back_for_ever_is_told_so_after_a_few_times() {
+    let moved = vec![MOVED; usize::from(MOST_HOPS) + 1];
+    let (there, back) = (Ok(to(1, Manner::Plain)), Err(Astray::Back));
+    for redirections in [vec![back; MOST_HOPS.into()], [there, back].repeat(MOST_HOPS.into())] {
+        for plan in plans() {
+            let (deeds, ending) = follow(&plan, &moved, &redirections);
+            assert_eq!(deeds.iter().filter(|deed| **deed != Learned).count(), moved.len());
+            assert!(matches!(ending, Ending::Unavailable(apology) if apology.because == MOVED), "{ending:?}");
+        }
+    }
+}
+
+#[test]
+fn who_is_sent_back_when_the_time_is_up_does_not_wait() {
+    let (plan, late) = (write(Role::Session), Time::ZERO + write(Role::Session).deadline);
+    let mut deployment = Deployment { redirections: VecDeque::from([Err(Astray::Back)]) };
+    let mut request = Request::new(&plan, Time::ZERO);
+    assert!(matches!(request.poll_step(&plan, &mut deployment, Time::ZERO), Step::Ask(_)));
+    request.handle_outcome(&plan, &mut deployment, MOVED, late, 0);
+    let step = request.poll_step(&plan, &mut deployment, late);
+    assert!(matches!(step, Step::End(Ending::Unavailable(_))), "{step:?}");
+}
+
+#[test]
+fn a_change_that_was_overtaken_is_not_put_to_the_node_it_was_sent_to() {
+    let (plan, now) = (write(Role::Session), Time::ZERO);
+    for sent in [Ok(to(1, Manner::Plain)), Err(Astray::Back)] {
+        let mut deployment = Deployment { redirections: VecDeque::from([sent]) };
+        let mut request = Request::new(&plan, now);
+        assert!(matches!(request.poll_step(&plan, &mut deployment, now), Step::Ask(_)));
+        request.give_way(&plan, now);
+        request.handle_outcome(&plan, &mut deployment, MOVED, now, 0);
+        let step = request.poll_step(&plan, &mut deployment, now);
+        assert!(matches!(step, Step::Ask(_) | Step::Learn(_)), "what has not been sent elsewhere goes on: {step:?}");
+        request.give_way(&plan, now);
+        let step = request.poll_step(&plan, &mut deployment, now);
+        assert!(matches!(step, Step::End(Ending::Unavailable(apology)) if apology.because == MOVED), "{step:?}");
+    }
+}
+
+#[test]
 fn where_the_redirection_must_not_be_followed_a_read_goes_to_the_next_tier_and_a_write_has_not_happened() {
     for astray in [Astray::Refused, Astray::Barred(Barred { because: Failure::CircuitOpen, retry_at: Time::NEVER })] {
         let (deeds, ending) = follow(&read(&[Tier::Replica]), &[MOVED, Outcome::Hit], &[Err(astray)]);

@@ -64,7 +64,7 @@ impl Dispatcher {
 
     /// The next command for which the client needs a connection of its own is answered with `told`.
     pub(in crate::session) fn refuse_dedication(&mut self, told: Vec<u8>) {
-        self.refusal = Some(told);
+        self.refusal = Some(told.into_boxed_slice());
     }
 
     /// Answers a command about the connection, without taking a place for it.

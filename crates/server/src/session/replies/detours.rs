@@ -1,13 +1,14 @@
 //! Requests that were sent elsewhere: asked again at once where it is known whom, and otherwise when that is known.
 //!
 //! They keep their order, so that of two writes to one key the second is never asked before the first: those that wait
-//! for the map wait in one line, and whatever is sent elsewhere while there is a line joins it. A change that is to be
-//! repeated after a pause (its keys are divided by a slot on the move) keeps the client's later commands waiting; if some
-//! have been sent already, it is not repeated: nothing was done, and its client is told so.
+//! for the map, or that are sent back to a node, wait in one line, and whatever is sent elsewhere while there is a line
+//! joins it. A change that waits there, or that is to be repeated after a pause (its keys are divided by a slot on the move),
+//! keeps the client's later commands waiting; if some have been sent already, it is not repeated after a pause: nothing was
+//! done, and its client is told so.
 //!
-//! Others may have been sent already, too, when a change comes to wait for the map, and be answered by a node that is the
+//! Others may have been sent already, too, when a change comes to wait in line, and be answered by a node that is the
 //! owner after all, or only a replica by now. What is read so does not show the change, and is asked again behind it; and a
-//! change that another of the same place has overtaken is not made any more, which its client is told.
+//! change that another of the same key has overtaken is not made any more, which its client is told (see `order`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,29 +18,35 @@ use failsoft::context::Context;
 use failsoft::delivery::{Deliver, Sink};
 use failsoft::job::{Job, Progress};
 use failsoft::node::Question;
-use failsoft::topology::{Hint, Look, Place};
+use failsoft::topology::{Hint, Look};
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 
 use super::inbox::{Errand, Inbox};
+use super::order::Abroad;
 use super::{Inner, Replies, Slot};
 
 /// Those of one client that wait, at most as many as it may have under way.
 #[derive(Default)]
 pub(super) struct Detours {
-    line: VecDeque<Waiting>,
+    /// In the order of their tickets.
+    pub(super) line: VecDeque<Waiting>,
+    /// A task carries on those in line.
+    is_carried_on: bool,
+    /// Changes that have been asked elsewhere.
+    pub(super) abroad: Abroad,
 }
 
-/// The ticket of the last change that is repeated, and one; 0 before the first.
+/// The ticket of the last change that later commands wait for, and one; 0 before the first.
 #[derive(Default)]
 pub(super) struct Repeated(AtomicU64);
 
 /// A request that waits for its turn; it keeps its place among the replies.
-struct Waiting {
+pub(super) struct Waiting {
     ticket: u64,
     cause: Cause,
-    /// What its client asked later has been done where it was to be done.
+    /// What its client asked later about the same key has been done.
     is_overtaken: bool,
 }
 
@@ -51,8 +58,41 @@ enum Cause {
     Order(Ask),
 }
 
+/// What has become of the first in line.
+enum Turn {
+    /// It has had its turn, or is not the first any more.
+    Over,
+    /// It cannot go on before others have come back.
+    Held,
+}
+
+impl Detours {
+    /// Takes a place in line; whether somebody has to carry it on.
+    fn join(&mut self, ticket: u64, cause: Cause) -> bool {
+        let at = self.line.partition_point(|waiting| waiting.ticket < ticket);
+        self.line.insert(at, Waiting { ticket, cause, is_overtaken: false });
+        !std::mem::replace(&mut self.is_carried_on, true)
+    }
+
+    /// Who waits in line before `ticket`.
+    pub(super) fn before(&self, ticket: u64) -> impl Iterator<Item = u64> {
+        self.line.iter().map(|waiting| waiting.ticket).take_while(move |waiting| *waiting < ticket)
+    }
+
+    pub(super) fn is_in_line(&self, ticket: u64) -> bool {
+        self.line.binary_search_by_key(&ticket, |waiting| waiting.ticket).is_ok()
+    }
+
+    /// The change at `ticket`, if it is in line, has been passed.
+    pub(super) fn overtake(&mut self, ticket: u64) {
+        if let Ok(at) = self.line.binary_search_by_key(&ticket, |waiting| waiting.ticket) {
+            self.line[at].is_overtaken = true;
+        }
+    }
+}
+
 impl Replies {
-    /// Whether a change is being repeated which no later command may overtake.
+    /// Whether there is a change that no later command may overtake.
     #[inline]
     pub(crate) fn is_repeating(&self) -> bool {
         let after = self.repeated.0.load(Ordering::Relaxed);
@@ -61,7 +101,7 @@ impl Replies {
 
     /// Has later commands wait for the change at `ticket`.
     pub(super) fn hold_back(&self, ticket: u64) {
-        self.repeated.0.store(ticket + 1, Ordering::Relaxed);
+        self.repeated.0.fetch_max(ticket + 1, Ordering::Relaxed);
     }
 
     /// Whether the command at `ticket` may have a part of it repeated; later commands wait for it then. Not if there are
@@ -102,24 +142,39 @@ impl Replies {
         inner: &mut Inner,
         ticket: u64,
         progress: Progress,
+        is_overtaken: bool,
         now: Time,
     ) -> Option<Errand> {
-        if inner.closed || !matches!(inner.slot(ticket), Some(Slot::Asked { .. })) {
+        let Some(Slot::Asked { job, .. }) = inner.slot(ticket).filter(|_| !inner.closed) else {
             return None;
-        }
+        };
+        let is_change = job.is_change();
         let cause = match progress {
-            Progress::Learn(by) => Cause::Map(inner.context.world.deployment().hint(Hint::Moved)?, by),
-            Progress::Ask(ask) if ask.tier == Tier::Primary && inner.detours.line.is_empty() => {
-                return Some(self.ask_again(inner, ticket, ask, now));
+            Progress::Ask(Ask { tier: Tier::Primary, .. }) | Progress::Learn(_) if is_overtaken => {
+                return Some(inner.give_way(ticket, progress, now));
             }
-            Progress::Ask(ask) if ask.tier == Tier::Primary => Cause::Order(ask),
+            Progress::Learn(by) => Cause::Map(inner.context.world.deployment().hint(Hint::Moved)?, by),
+            Progress::Ask(ask) if ask.tier == Tier::Primary => {
+                let is_direct = inner.detours.line.is_empty() && !(is_change && job.returns_to(ask));
+                let moves_to = job.moves_to(ask);
+                moves_to.into_iter().for_each(|(place, node)| inner.moved.note(place, node));
+                if is_direct {
+                    return Some(self.ask_again(inner, ticket, ask, now));
+                }
+                Cause::Order(ask)
+            }
             Progress::Ask(_) | Progress::Wait(_) | Progress::Done(_) => return None,
         };
-        inner.detours.line.push_back(Waiting { ticket, cause, is_overtaken: false });
-        Some(if inner.detours.line.len() == 1 { Errand::Detour } else { Errand::None })
+        if is_change {
+            self.hold_back(ticket);
+        }
+        Some(if inner.detours.join(ticket, cause) { Errand::Detour } else { Errand::None })
     }
 
-    fn ask_again(self: &Arc<Self>, inner: &Inner, ticket: u64, ask: Ask, now: Time) -> Errand {
+    fn ask_again(self: &Arc<Self>, inner: &mut Inner, ticket: u64, ask: Ask, now: Time) -> Errand {
+        if inner.slot(ticket).is_some_and(is_change) {
+            inner.detours.abroad.go(ticket);
+        }
         let Some(Slot::Asked { job, .. }) = inner.slot(ticket) else {
             return Errand::None;
         };
@@ -144,33 +199,44 @@ impl Replies {
     pub(super) fn carry_on_detours(self: &Arc<Self>) {
         let replies = self.clone();
         tokio::spawn(async move {
-            while let Some((cause, context)) = replies.next_detour() {
+            while let Some((ticket, cause, context)) = replies.next_detour() {
                 if let Cause::Map(look, by) = cause {
                     context.world.deployment().learned(look, by.since(context.now())).await;
                 }
-                replies.end_detour();
+                match replies.end_detour(ticket) {
+                    Turn::Over => {}
+                    Turn::Held => replies.came_back.notified().await,
+                }
             }
         });
     }
 
-    fn next_detour(&self) -> Option<(Cause, Context)> {
-        let inner = self.inner.lock();
-        let first = inner.detours.line.front()?;
-        Some((first.cause, inner.context.clone()))
+    fn next_detour(&self) -> Option<(u64, Cause, Context)> {
+        let mut inner = self.inner.lock();
+        let first = inner.detours.line.front().map(|first| (first.ticket, first.cause, inner.context.clone()));
+        inner.detours.is_carried_on = first.is_some();
+        first
     }
 
-    /// The first in line goes on by what is known now.
-    fn end_detour(self: &Arc<Self>) {
+    /// The request at `ticket`, if it is the first in line, goes on by what is known now.
+    fn end_detour(self: &Arc<Self>, ticket: u64) -> Turn {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
         let now = inner.context.now();
-        let Some(Waiting { ticket, cause, is_overtaken }) = inner.detours.line.pop_front() else {
-            return;
+        let Some(&Waiting { cause, is_overtaken, .. }) =
+            inner.detours.line.front().filter(|first| first.ticket == ticket)
+        else {
+            return Turn::Over;
         };
         let errand = match cause {
-            Cause::Order(ask) => self.ask_in_turn(inner, ticket, ask, now),
-            Cause::Map(..) if is_overtaken => inner.give_way(ticket, now),
+            Cause::Map(_, by) if is_overtaken => inner.leave_line(ticket, Progress::Learn(by), now),
+            Cause::Order(ask) if is_overtaken => inner.leave_line(ticket, Progress::Ask(ask), now),
             Cause::Map(..) => self.go_on(inner, ticket, now),
+            Cause::Order(ask) if inner.has_to_wait(ticket, ask) => return Turn::Held,
+            Cause::Order(ask) => {
+                inner.detours.line.pop_front();
+                self.ask_in_turn(inner, ticket, ask, now)
+            }
         };
         drop(guard);
         match errand {
@@ -182,11 +248,12 @@ impl Replies {
             }
             Errand::None | Errand::Detour | Errand::RunMany(..) | Errand::FallApart(_) => {}
         }
+        Turn::Over
     }
 
     /// What the node was allowed to take began when it was the turn of this request, or the node would be charged with the
     /// wait.
-    fn ask_in_turn(self: &Arc<Self>, inner: &Inner, ticket: u64, ask: Ask, now: Time) -> Errand {
+    fn ask_in_turn(self: &Arc<Self>, inner: &mut Inner, ticket: u64, ask: Ask, now: Time) -> Errand {
         let Some(Slot::Asked { job, .. }) = inner.slot(ticket) else {
             return Errand::None;
         };
@@ -199,14 +266,19 @@ impl Replies {
         }
     }
 
+    /// The first in line goes by the map that has been learned. Whom it is to ask now, it asks when it is its turn.
     fn go_on(self: &Arc<Self>, inner: &mut Inner, ticket: u64, now: Time) -> Errand {
         let views = inner.context.world.views();
+        inner.detours.line.pop_front();
         let Some((job, context)) = inner.job(ticket) else {
             return Errand::None;
         };
         job.take_up(views);
         match job.advance(context, now) {
-            Progress::Ask(ask) if ask.tier == Tier::Primary => self.ask_again(inner, ticket, ask, now),
+            Progress::Ask(ask) if ask.tier == Tier::Primary => {
+                inner.detours.join(ticket, Cause::Order(ask));
+                Errand::None
+            }
             Progress::Done(ending) => {
                 inner.answer(ticket, ending, &[], now);
                 inner.wake();
@@ -221,43 +293,28 @@ impl Replies {
 }
 
 impl Inner {
-    /// Whether the request at `ticket` has read what a change does not show yet that was asked before it, and that waits for
-    /// the map. If it has been done and is a change itself, those that wait are not made any more.
-    #[inline]
-    pub(super) fn is_too_early(&mut self, ticket: u64, outcome: Outcome) -> bool {
-        !self.detours.line.is_empty() && matches!(outcome, Outcome::Hit | Outcome::Miss(_)) && self.heed_line(ticket)
+    /// The first in line, a change at `ticket` which wants this next, is not made any more.
+    fn leave_line(&mut self, ticket: u64, progress: Progress, now: Time) -> Errand {
+        self.detours.line.pop_front();
+        self.give_way(ticket, progress, now)
     }
 
-    fn heed_line(&mut self, ticket: u64) -> bool {
-        let Some(Slot::Asked { job, .. }) = self.slot(ticket) else {
-            return false;
-        };
-        let (place, is_change, is_asked) = (job.matter().place, job.is_change(), job.has_asked_primary());
-        let is_passed = |waiting: &Waiting| waiting.ticket < ticket && self.has_disowned_change(waiting.ticket, place);
-        let passed: Vec<bool> = self.detours.line.iter().map(is_passed).collect();
-        if is_change {
-            let waiting = self.detours.line.iter_mut().zip(passed);
-            waiting.for_each(|(waiting, is_passed)| waiting.is_overtaken |= is_passed);
-            return false;
-        }
-        is_asked && passed.contains(&true)
-    }
-
-    fn has_disowned_change(&self, ticket: u64, place: Place) -> bool {
-        match self.slot(ticket) {
-            Some(Slot::Asked { job, .. }) => job.is_change() && job.is_disowned() && job.matter().place == place,
-            Some(Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running) | None => false,
-        }
-    }
-
-    /// The change at `ticket` is not made any more.
-    fn give_way(&mut self, ticket: u64, now: Time) -> Errand {
-        if let Some((job, context)) = self.job(ticket)
-            && let Progress::Done(ending) = job.give_way(context, now)
-        {
-            self.answer(ticket, ending, &[], now);
-            self.wake();
+    /// The change at `ticket`, which wants this next, is not made any more.
+    fn give_way(&mut self, ticket: u64, progress: Progress, now: Time) -> Errand {
+        if let Some((job, context)) = self.job(ticket) {
+            context.give_back(job, progress, now);
+            if let Progress::Done(ending) = job.give_way(context, now) {
+                self.answer(ticket, ending, &[], now);
+                self.wake();
+            }
         }
         Errand::None
+    }
+}
+
+fn is_change(slot: &Slot) -> bool {
+    match slot {
+        Slot::Asked { job, .. } => job.is_change(),
+        Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running => false,
     }
 }

@@ -52,7 +52,8 @@ impl Replies {
     fn handle_delivery(self: &Arc<Self>, ticket: u64, outcome: Outcome, reply: &[u8], now: Time) -> Errand {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
-        let followers = (inner.first + inner.slots.len() as u64).saturating_sub(ticket + 1);
+        let is_overtaken = self.come_back(inner, ticket);
+        let followers = inner.out_of_order_with(ticket, outcome);
         if outcome == Outcome::Refused(Refusal::TryAgain)
             && let Some(apart) = self.take_apart(inner, ticket, followers)
         {
@@ -79,7 +80,7 @@ impl Replies {
             return Errand::None;
         }
         if let Some(progress) = progress
-            && let Some(errand) = self.detour(inner, ticket, progress, now)
+            && let Some(errand) = self.detour(inner, ticket, progress, is_overtaken, now)
         {
             return errand;
         }
