@@ -16,6 +16,7 @@ pub mod guard;
 pub mod journal;
 pub mod leases;
 pub mod limit;
+pub mod mode;
 pub mod outcome;
 pub mod pacer;
 pub mod pattern;

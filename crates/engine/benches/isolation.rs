@@ -129,13 +129,18 @@ async fn read(engine: &Engine, key: usize) -> Sample {
         protocol: Protocol::Resp2,
         stand_in: None,
     };
-    let mut reply = Vec::new();
     let began = Instant::now();
-    let ending = context.run_whole(Job::new(&context.world, matter, frame, context.now()), &mut reply).await;
-    let tier = match ending {
-        Ending::Value(tier) => Some(tier),
-        Ending::Absent(_) | Ending::PassOn(_) | Ending::Unavailable(_) | Ending::Overloaded(_) => None,
-        Ending::OutcomeUnknown(_) => None,
+    let answered = context.answer(Job::new(&context.world, matter, frame, context.now())).await;
+    let tier = match answered.facts.ending {
+        Some(Ending::Value(tier)) => Some(tier),
+        Some(
+            Ending::Absent(_)
+            | Ending::PassOn(_)
+            | Ending::Unavailable(_)
+            | Ending::Overloaded(_)
+            | Ending::OutcomeUnknown(_),
+        )
+        | None => None,
     };
     Sample { began, ended: Instant::now(), tier }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use failsoft_core::circuit::CircuitSettings;
 use failsoft_core::fencing::Copies;
 use failsoft_core::guard::GuardSettings;
+use failsoft_core::mode::Mode;
 use failsoft_core::plan::{AuthPolicy, Bounds, Intent, LocalPlace, Plan, Voice};
 use failsoft_core::role::Role;
 use failsoft_core::route_table::RouteTable;
@@ -18,8 +19,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::mode::{ModeSwitch, why_not};
 use crate::origin::{self, CodeOrigins, OriginError, OriginOptions, ParameterKind, Query, QueryError};
-use crate::route::{Route, Source};
+use crate::route::{AsPlain, Route, Source};
 use crate::settings::{self, AuthFailure, Fetch, LocalMode, Proving, ReadFrom, Settings};
 use crate::telemetry::route::RouteStats;
 use crate::tier::local::Local;
@@ -266,6 +268,8 @@ fn route(
         nodes: reading_from(written.read_from(), Plan::new(role, Intent::Read, nodes, bounds)),
         write: Plan::new(role, Intent::Write, tiers, bounds),
         script: Plan { voice: Voice::Redis, ..Plan::new(role, Intent::Write, tiers, bounds) },
+        as_plain: AsPlain::within(bounds),
+        mode: mode(written, before),
         source,
         default: written.default_value().cloned(),
         ttl: written.ttl(),
@@ -321,6 +325,8 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         nodes: Plan::new(role, Intent::Read, TierSet::EMPTY, bounds),
         write: Plan::new(role, Intent::Write, TierSet::EMPTY, bounds),
         script: Plan::new(role, Intent::Write, TierSet::EMPTY, bounds),
+        as_plain: AsPlain::within(bounds),
+        mode: Arc::new(ModeSwitch::new(Mode::Auto)),
         source: None,
         default: None,
         ttl: Duration::ZERO,
@@ -330,6 +336,17 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         negative_ttl: Duration::ZERO,
         stats: stats(PLAIN, before),
     }
+}
+
+/// What was switched at run time stays, unless the setting has changed, or the role, so that it may not be any more.
+fn mode(written: &settings::Route, before: Option<&Before<'_>>) -> Arc<ModeSwitch> {
+    let kept = before.and_then(|before| {
+        let setting = before.settings.routes().iter().find(|route| route.name() == written.name())?;
+        let (_, route) = before.world.routes().find(|(_, route)| route.name == *written.name())?;
+        let may_stay = setting.mode() == written.mode() && why_not(route.mode.get(), written.role()).is_none();
+        may_stay.then(|| route.mode.clone())
+    });
+    kept.unwrap_or_else(|| Arc::new(ModeSwitch::new(written.mode())))
 }
 
 fn stats(name: &str, before: Option<&Before<'_>>) -> Arc<RouteStats> {

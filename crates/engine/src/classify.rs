@@ -35,7 +35,7 @@ pub enum Course {
     Read(Read),
     /// A read of several keys, taken apart if the primary cannot answer it whole.
     ReadMany {
-        /// The route of the first key that something else than Redis may answer.
+        /// The route of the first key that something else than Redis may answer, or that no node is to be asked about.
         route: RouteId,
         /// How it is taken apart.
         verb: ManyVerb,
@@ -53,9 +53,11 @@ pub enum Course {
     CrossSlot,
     /// It is about the cluster, or what a node of one is told: failsoft answers, which is the cluster to its clients.
     AboutCluster(&'static Spec),
+    /// It is one of failsoft's own: see [`own`](crate::own).
+    Own(&'static Spec),
     /// Anything else: asked of the primary, once.
     Change {
-        /// The route of the first key that has one.
+        /// The route of the first key that has one, or of one that no node is to be asked about.
         route: RouteId,
         /// Whose copies it makes void.
         voids: Voids,
@@ -90,6 +92,19 @@ pub enum Unjudged {
     Arity(&'static Spec),
 }
 
+impl Unjudged {
+    /// The way that it goes: of what an unknown command's error means only its author knows.
+    pub fn way(self) -> Way {
+        match self {
+            Self::Unknown => Way::Script,
+            Self::Arity(_) => Way::Write,
+        }
+    }
+}
+
+/// What is said of keys that do not lie together, in the words of Redis.
+pub const CROSSSLOT: &[u8] = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
+
 /// Whose copies a command makes void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Voids {
@@ -108,13 +123,16 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, view: &View, command: &A) 
         return match commands::lookup(name, None) {
             // A subcommand of a newer server: what it does to its connection it would do to everybody's.
             Some(container) if container.class == Class::Connection => Course::Here,
+            Some(container) if container.class == Class::Own => Course::Own(container),
             // It may be one that changes the cluster, in a newer server.
             Some(container) if container.name == "cluster" && view.is_sharded() => Course::AboutCluster(container),
             Some(_) | None => Course::Unjudged(Unjudged::Unknown),
         };
     };
     if !commands::arity_ok(spec, command.count()) {
-        return Course::Unjudged(Unjudged::Arity(spec));
+        // Redis does not know it, and would not say what is wrong.
+        let is_own = spec.class == Class::Own;
+        return if is_own { Course::Own(spec) } else { Course::Unjudged(Unjudged::Arity(spec)) };
     }
     if view.is_sharded()
         && let Some(course) = sharded::course(world, spec, command)
@@ -123,6 +141,7 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, view: &View, command: &A) 
     }
     match commands::class_of(spec, command) {
         Class::Connection => Course::Here,
+        Class::Own => Course::Own(spec),
         // Without a transaction there is nothing to end: that is known here.
         Class::Transaction if matches!(spec.name, "exec" | "discard" | "unwatch") => Course::Here,
         // What is about clients must not take everybody's connection for the caller's. And what ends a script that
@@ -168,7 +187,7 @@ fn read<A: Arguments + ?Sized>(world: &World, view: &View, spec: &Spec, command:
         return read_many(world, place, spec, command);
     }
     let route = world.route_of(key);
-    let verb = world.route(route).reads_through().then(|| verb(command)).flatten();
+    let verb = world.route(route).reads_through_now().then(|| verb(command)).flatten();
     match verb {
         Some(_) => Course::Read(Read { route, way: Way::Through, verb, key: Some(first.index), place }),
         None => Course::Read(of_nodes(route, Some(first.index), place)),
@@ -190,11 +209,11 @@ fn many_verb<A: Arguments + ?Sized>(command: &A) -> Option<ManyVerb> {
 
 /// A read of several keys is taken apart only if one of them may be answered by something else than Redis.
 fn read_many<A: Arguments + ?Sized>(world: &World, place: Place, spec: &Spec, command: &A) -> Course {
-    let routed = commands::keys(spec, command).find_map(|position| {
-        let route = world.route_of(command.at(position.index)?);
-        world.route(route).reads_through().then_some(route)
-    });
-    let Some(route) = routed else {
+    let routes =
+        || commands::keys(spec, command).filter_map(|position| Some(world.route_of(command.at(position.index)?)));
+    // Keys that no node is to be asked about must not be asked about in company either.
+    let held = routes().find(|route| world.route(*route).is_held());
+    let Some(route) = held.or_else(|| routes().find(|route| world.route(*route).reads_through_now())) else {
         return Course::Read(of_nodes(RouteId::PLAIN, None, place));
     };
     match many_verb(command) {
@@ -208,13 +227,14 @@ fn change<A: Arguments + ?Sized>(world: &World, view: &View, spec: &'static Spec
     Course::Change { route, voids, way, place: place(view, spec, command) }
 }
 
-/// The route of the first key that has one, and whether copies of keys become void.
+/// The route of the first key that has one, or of one that no node is to be asked about; and whether copies of keys
+/// become void.
 fn touches<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &A) -> (RouteId, Voids) {
     let mut route = RouteId::PLAIN;
     let mut voids = Voids::Nothing;
     for position in commands::keys(spec, command) {
         let own = world.route_of(command.at(position.index).unwrap_or_default());
-        if route == RouteId::PLAIN {
+        if route == RouteId::PLAIN || world.route(own).is_held() && !world.route(route).is_held() {
             route = own;
         }
         if position.access == Access::Write && world.route(own).reads_through() {

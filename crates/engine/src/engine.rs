@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use crate::assemble::{AssembleError, Before, Ground, assemble};
 use crate::clock::Clock;
 use crate::context::Context;
+use crate::mode::{SwitchError, Switched, Wish, switch, tell_reloaded};
 use crate::node::Lane;
 use crate::origin::CodeOrigins;
-use crate::settings::{Change, Settings, changes};
+use crate::settings::{Change, Route, Settings, changes};
 use crate::tier::origin::OriginTier;
 use crate::topology::Deployment;
 use crate::tracking::Tracking;
@@ -68,7 +69,8 @@ impl Engine {
         world.deployments().filter(is_new).for_each(|deployment| deployment.start());
         let told = hand_over_tracking(&old, &world);
         self.world.store(world.clone());
-        if settings.routes() != new.routes() || settings.origins() != new.origins() {
+        tell_reloaded(&old, &world);
+        if !are_same_but_for_modes(settings.routes(), new.routes()) || settings.origins() != new.origins() {
             // Copies may have been made the old way, or have missed writes while their route kept none.
             world.local().clear();
         }
@@ -104,6 +106,16 @@ impl Engine {
         self.settings.lock().clone()
     }
 
+    /// Fulfils a wish about the modes of routes, for `who`, in words for the log.
+    ///
+    /// # Errors
+    /// Why nothing was switched.
+    pub fn switch_mode(&self, wish: &Wish, who: &str) -> Result<Switched, SwitchError> {
+        // A reload that is under way would make the routes' switches anew.
+        let _settings = self.settings.lock();
+        switch(&self.world.load(), wish, who)
+    }
+
     /// The engine's clock.
     pub fn clock(&self) -> Clock {
         self.ground.clock
@@ -124,6 +136,10 @@ impl Engine {
             tracking.close();
         }
     }
+}
+
+fn are_same_but_for_modes(old: &[Route], new: &[Route]) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.is_same_but_for_mode(new))
 }
 
 /// Before the new world is seen, the old one's tracking ends if it is not the new one's too: otherwise it would vouch for

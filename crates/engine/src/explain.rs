@@ -3,13 +3,15 @@
 //! The command is classified, routed and carried through its plan by the functions that serve clients; only what comes
 //! back from each tier is made up, as [`Conditions`] say, and time is simulated. So an explanation cannot disagree with
 //! what the sidecar does, and it never connects to anything: whom a key belongs to it takes from what is believed of the
-//! deployment when it is asked.
+//! deployment when it is asked. A failsoft that serves explains by its own circuits and its own memory instead.
 //!
 //! Answers are taken to come at once, except that a silent peer takes all the time it is given; how long a walk can
 //! last at most is told apart. The budget for repeats is taken to have something in it.
 
 mod condition;
 mod doors;
+mod present;
+pub mod text;
 mod walk;
 
 #[cfg(test)]
@@ -19,9 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft_core::cluster::Slot;
+use failsoft_core::mode::Mode;
 use failsoft_core::outcome::MissCause;
+use failsoft_core::plan::Plan;
 use failsoft_core::request::Ending;
-use failsoft_core::{Outcome, Tier};
+use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::commands::{self, Class, Spec, Spread};
 
 pub use self::condition::{Conditions, LocalCondition, NodeCondition, OriginCondition, WhenError};
@@ -35,7 +39,7 @@ use crate::topology::{Place, View};
 use crate::verb::ManyVerb;
 use crate::words::Words;
 use crate::world::{RouteId, World};
-use walk::{Scene, Subject, ask_whole, walk};
+use walk::{Outlook, Scene, Subject, ask_whole, walk};
 
 /// What would become of a command.
 pub struct Explanation<'w> {
@@ -64,6 +68,8 @@ pub struct Located {
 pub enum Told<'w> {
     /// The sidecar answers it without any node.
     Here,
+    /// It is one of failsoft's own commands.
+    Own,
     /// The primary is asked on a connection of the client's own: it gives its connection a state, or occupies it.
     Dedicated,
     /// Redis refuses it: it has too few arguments, or too many.
@@ -121,6 +127,8 @@ pub struct Walk<'w> {
     pub bound: Vec<(String, Vec<u8>)>,
     /// Which of the route's plans it follows.
     pub way: Way,
+    /// The mode that the route is in.
+    pub mode: Mode,
     /// What happens, in order.
     pub stages: Vec<Stage>,
     /// Tiers of the plan that are neither asked nor passed over for a failure.
@@ -137,6 +145,13 @@ pub struct Walk<'w> {
     pub ending_when_all_fail: Ending,
 }
 
+impl Walk<'_> {
+    /// The plan that it follows.
+    pub fn plan(&self) -> &Plan {
+        self.route.plan_in(self.mode, self.way)
+    }
+}
+
 /// Why a tier of the plan is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unasked {
@@ -148,7 +163,12 @@ pub enum Unasked {
 
 /// Explains the command of these `words` in `world`.
 pub fn explain<'w>(world: &'w World, words: &[&[u8]], conditions: &Conditions) -> Explanation<'w> {
-    explain_in(&Scene { world, views: world.views(), conditions }, words)
+    explain_in(&Scene { world, views: world.views(), outlook: Outlook::Supposed(conditions) }, words)
+}
+
+/// Explains the command of these `words` in `world` as it is at this moment: who is let through answers.
+pub fn explain_now<'w>(world: &'w World, words: &[&[u8]], now: Time) -> Explanation<'w> {
+    explain_in(&Scene { world, views: world.views(), outlook: Outlook::Present(now) }, words)
 }
 
 fn explain_in<'w>(scene: &Scene<'w, '_>, words: &[&[u8]]) -> Explanation<'w> {
@@ -180,9 +200,12 @@ fn place_of(course: &Course) -> Place {
     match *course {
         Course::Dedicated { place, .. } | Course::ReadMany { place, .. } | Course::Change { place, .. } => place,
         Course::Read(Read { place, .. }) => place,
-        Course::Here | Course::Unjudged(_) | Course::Scatter { .. } | Course::CrossSlot | Course::AboutCluster(_) => {
-            Place::Anywhere
-        }
+        Course::Here
+        | Course::Own(_)
+        | Course::Unjudged(_)
+        | Course::Scatter { .. }
+        | Course::CrossSlot
+        | Course::AboutCluster(_) => Place::Anywhere,
     }
 }
 
@@ -191,6 +214,7 @@ fn told<'w>(scene: &Scene<'w, '_>, spec: Option<&'static Spec>, words: &[&[u8]],
     let subject = Subject { words: words.to_vec(), spec, route, way: Way::Write, verb: None, key: None, place };
     match course {
         Course::Here => Told::Here,
+        Course::Own(_) => Told::Own,
         Course::AboutCluster(_) => Told::AboutCluster,
         Course::CrossSlot => Told::CrossSlot,
         Course::Scatter { spec, .. } => match spec.spread {
@@ -250,7 +274,8 @@ fn first_key_on<'k>(world: &World, route: RouteId, spec: &Spec, words: &[&'k [u8
 
 /// The whole question first; then, as [`gather`](crate::gather) does, the keys that it has left without an answer.
 fn taken_apart<'w>(scene: &Scene<'w, '_>, subject: &Subject<'_>, verb: ManyVerb) -> Told<'w> {
-    let Scene { world, conditions, .. } = scene;
+    let Scene { world, .. } = scene;
+    let conditions = scene.conditions_of(subject);
     let keys: Vec<&[u8]> = subject.words[1..].to_vec();
     let whole = ask_whole(scene, subject);
     let misses = match whole.tier {

@@ -12,6 +12,7 @@ use failsoft_resp::reply::{self, Head};
 use tokio::task::JoinSet;
 
 use crate::context::Context;
+use crate::facts::{Answered, Facts};
 use crate::job::{Job, Matter};
 use crate::route::Way;
 use crate::value::Shape;
@@ -33,7 +34,7 @@ enum Known {
     Nothing,
 }
 
-/// Answers `frame`, of which the primary has said `outcome` with `reply`, and appends the reply.
+/// Answers `frame`, of which the primary has said `outcome` with `reply`.
 ///
 /// Without an outcome the primary has not been asked.
 pub async fn gather(
@@ -42,19 +43,20 @@ pub async fn gather(
     frame: &[u8],
     asked: Option<(Outcome, &[u8])>,
     protocol: Protocol,
-    out: &mut Vec<u8>,
-) {
+) -> Answered {
     let words = Words::of(frame);
     let keys = words.as_slices().get(1..).unwrap_or_default();
     let known = what_is_known(verb, keys.len(), asked);
     let begun = context.now();
-    let mut answers: Vec<Vec<u8>> = vec![LOST.to_vec(); keys.len()];
+    let mut answers = Answers { replies: vec![LOST.to_vec(); keys.len()], facts: Facts::default() };
     let mut under_way = JoinSet::new();
     for (index, (key, known)) in keys.iter().zip(known).enumerate() {
         match known {
-            Known::Answered(reply) => answers[index] = reply,
+            Known::Answered(reply) => answers.keep(index, Answered { reply, facts: Facts::OF_PRIMARY }),
             // MGET answers nil for a hash that is there, too; no load would make a string of it.
-            Known::Asked(Outcome::Miss(_), reply) if makes_hashes(context, key) => answers[index] = reply,
+            Known::Asked(Outcome::Miss(_), reply) if makes_hashes(context, key) => {
+                answers.keep(index, Answered { reply, facts: Facts::OF_PRIMARY });
+            }
             Known::Asked(outcome, reply) => {
                 let job = job(context, verb.single(), key, protocol, begun);
                 let job = job.having_asked(context, outcome, reply, context.now());
@@ -69,7 +71,22 @@ pub async fn gather(
     while !under_way.is_empty() {
         collect_one(&mut under_way, &mut answers).await;
     }
-    combine(verb, &answers, protocol, out);
+    let mut reply = Vec::new();
+    combine(verb, &answers.replies, protocol, &mut reply);
+    Answered { reply, facts: answers.facts }
+}
+
+/// What has come back for each key.
+struct Answers {
+    replies: Vec<Vec<u8>>,
+    facts: Facts,
+}
+
+impl Answers {
+    fn keep(&mut self, index: usize, answered: Answered) {
+        self.replies[index] = answered.reply;
+        self.facts = self.facts.or_worse(answered.facts);
+    }
 }
 
 fn what_is_known(verb: ManyVerb, keys: usize, asked: Option<(Outcome, &[u8])>) -> Vec<Known> {
@@ -92,13 +109,9 @@ fn what_is_known(verb: ManyVerb, keys: usize, asked: Option<(Outcome, &[u8])>) -
     }
 }
 
-fn spawn(under_way: &mut JoinSet<(usize, Vec<u8>)>, context: &Context, job: Job, index: usize) {
+fn spawn(under_way: &mut JoinSet<(usize, Answered)>, context: &Context, job: Job, index: usize) {
     let context = context.clone();
-    under_way.spawn(async move {
-        let mut reply = Vec::new();
-        context.run_whole(job, &mut reply).await;
-        (index, reply)
-    });
+    under_way.spawn(async move { (index, context.answer(job).await) });
 }
 
 fn makes_hashes(context: &Context, key: &[u8]) -> bool {
@@ -125,9 +138,9 @@ fn job(context: &Context, verb: Verb, key: &[u8], protocol: Protocol, begun: Tim
     Job::new(&context.world, matter, frame, begun).passing_front()
 }
 
-async fn collect_one(under_way: &mut JoinSet<(usize, Vec<u8>)>, answers: &mut [Vec<u8>]) {
-    if let Some(Ok((index, reply))) = under_way.join_next().await {
-        answers[index] = reply;
+async fn collect_one(under_way: &mut JoinSet<(usize, Answered)>, answers: &mut Answers) {
+    if let Some(Ok((index, answered))) = under_way.join_next().await {
+        answers.keep(index, answered);
     }
 }
 

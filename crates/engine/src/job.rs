@@ -9,17 +9,19 @@ use std::sync::Arc;
 
 use failsoft_core::circuit::Evidence;
 use failsoft_core::coherence::Epoch;
+use failsoft_core::mode::Mode;
 use failsoft_core::outcome::{Doubt, MissCause};
 use failsoft_core::plan::{LocalPlace, Plan};
 use failsoft_core::refusal::Refusal;
 use failsoft_core::request::{Ask, Ending, Request, Step};
-use failsoft_core::stale::Acceptance;
+use failsoft_core::stale::{Acceptance, Stamp};
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::encode::{self, Protocol};
 
 use crate::apology::{Code, apologise};
 use crate::clock::dice;
 use crate::context::Context;
+use crate::facts::Facts;
 use crate::node::{Author, Node};
 use crate::route::{Route, Way};
 use crate::stand_in::StandIn;
@@ -27,6 +29,7 @@ use crate::telemetry::route::was_answered_at_once;
 use crate::telemetry::tally::Tally;
 use crate::tier::local::{Copy, Version};
 use crate::topology::{Hint, Place, Views};
+use crate::touched::{Fate, Touched};
 use crate::value::Value;
 use crate::verb::Verb;
 use crate::words::Words;
@@ -69,6 +72,9 @@ pub struct Job {
     asked: Option<Ask>,
     brought: Option<Brought>,
     trail: Trail,
+    touched: Touched,
+    /// The route's when it began.
+    mode: Mode,
 }
 
 /// What is wanted next.
@@ -116,8 +122,15 @@ impl Job {
     #[inline]
     pub fn new(world: &World, matter: Matter, frame: Vec<u8>, now: Time) -> Self {
         let route = world.route(matter.route);
+        let mode = route.mode.get();
+        let mut request = Request::new(route.plan_in(mode, matter.way), now);
+        if mode == Mode::OriginOnly {
+            // A copy in front answers for the primary, which is not to.
+            request.pass_front();
+        }
         Self {
-            request: Request::new(route.plan(matter.way), now),
+            request,
+            mode,
             matter,
             frame,
             kept_under: None,
@@ -125,12 +138,29 @@ impl Job {
             asked: None,
             brought: None,
             trail: Trail::default(),
+            touched: Touched::Nothing,
         }
+    }
+
+    /// Begins a request that may change what `touched` names; otherwise as [`new`](Self::new).
+    pub fn of_change(world: &World, matter: Matter, frame: Vec<u8>, touched: Touched, now: Time) -> Self {
+        touched.handle_begun(world);
+        Self { touched, ..Self::new(world, matter, frame, now) }
     }
 
     /// What the request is about.
     pub fn matter(&self) -> &Matter {
         &self.matter
+    }
+
+    /// How it goes: by the mode that its route was in when it began.
+    fn plan<'w>(&self, world: &'w World) -> &'w Plan {
+        world.route(self.matter.route).plan_in(self.mode, self.matter.way)
+    }
+
+    /// What it may change.
+    pub fn touched(&self) -> &Touched {
+        &self.touched
     }
 
     /// The command's bytes.
@@ -160,9 +190,9 @@ impl Job {
     pub fn advance(&mut self, context: &Context, now: Time) -> Progress {
         let world = &*context.world;
         let route = world.route(self.matter.route);
-        let plan = route.plan(self.matter.way);
+        let plan = route.plan_in(self.mode, self.matter.way);
         loop {
-            let mut doors = Doors::of(context, route, &self.matter, &self.frame, &mut self.trail);
+            let mut doors = Doors::of(context, route, self.mode, &self.matter, &self.frame, &mut self.trail);
             match self.request.poll_step(plan, &mut doors, now) {
                 Step::Wait(until) => return Progress::Wait(until),
                 Step::Learn(by) => return Progress::Learn(by),
@@ -198,7 +228,7 @@ impl Job {
         if let Some(ask) = self.asked {
             hint(world, ask.tier, outcome);
         }
-        self.tell(context, world.route(self.matter.route).plan(self.matter.way), outcome, now);
+        self.tell(context, self.plan(world), outcome, now);
         self.advance(context, now)
     }
 
@@ -257,27 +287,53 @@ impl Job {
     /// Brings what came of a load, and goes on.
     pub fn handle_loaded(&mut self, context: &Context, outcome: Outcome, value: Option<Value>, now: Time) -> Progress {
         self.brought = value.map(Brought::Value);
-        self.tell(context, context.world.route(self.matter.route).plan(self.matter.way), outcome, now);
+        self.tell(context, self.plan(&context.world), outcome, now);
         self.advance(context, now)
     }
 
-    /// Counts the request as ended, with others like it if it went as it should.
-    pub fn finish_among(&self, tally: &mut Tally, world: &World, ending: Ending, now: Time) {
-        if was_answered_at_once(&self.request, ending) {
+    /// Counts the request as ended, with others like it if it went as it should; whether it did: the primary has brought
+    /// the value and nobody was passed over before it.
+    pub fn finish_among(&self, tally: &mut Tally, world: &World, ending: Ending, now: Time) -> bool {
+        let is_as_it_should = was_answered_at_once(&self.request, ending);
+        if is_as_it_should {
+            self.end_touched(world, ending);
             tally.add(world, self.matter.route, now.since(self.begun));
         } else {
             self.finish(world, ending, now);
+        }
+        is_as_it_should
+    }
+
+    #[inline]
+    fn end_touched(&self, world: &World, ending: Ending) {
+        if !self.touched.is_nothing() {
+            self.touched.handle_ended(world, Fate::of(ending, self.matter.way));
         }
     }
 
     /// Counts the request as ended.
     pub fn finish(&self, world: &World, ending: Ending, now: Time) {
+        self.end_touched(world, ending);
         let stats = &world.route(self.matter.route).stats;
         stats.handle_ended(&self.request, ending, now.since(self.begun));
-        if let (Ending::Value(Tier::Local), Some(Brought::Copy(copy))) = (ending, &self.brought)
-            && now.since(copy.stamp.obtained) > copy.stamp.fresh_for
-        {
+        if self.copy_served(ending).is_some_and(|stamp| now.since(stamp.obtained) > stamp.fresh_for) {
             stats.handle_stale();
+        }
+    }
+
+    /// What is known of the answer that it has ended with.
+    pub fn facts(&self, ending: Ending, now: Time) -> Facts {
+        let facts = Facts::of(&self.request, ending);
+        match self.copy_served(ending) {
+            Some(stamp) => facts.aged(now.since(stamp.obtained), stamp.fresh_for),
+            None => facts,
+        }
+    }
+
+    fn copy_served(&self, ending: Ending) -> Option<Stamp> {
+        match (ending, &self.brought) {
+            (Ending::Value(Tier::Local), Some(Brought::Copy(copy))) => Some(copy.stamp),
+            _ => None,
         }
     }
 
@@ -330,7 +386,7 @@ impl Job {
 
     /// Under which version and in which epoch a value is asked for: those of the first question, before it is put.
     fn note_version(&mut self, world: &World, route: &Route) {
-        if self.matter.verb.is_none() || !route.keeps_local() || self.kept_under.is_some() {
+        if self.matter.verb.is_none() || !self.plan(world).tiers.contains(Tier::Local) || self.kept_under.is_some() {
             return;
         }
         let epoch = match route.through.local {
@@ -342,7 +398,7 @@ impl Job {
 
     fn tell(&mut self, context: &Context, plan: &Plan, outcome: Outcome, now: Time) {
         let route = context.world.route(self.matter.route);
-        let mut doors = Doors::of(context, route, &self.matter, &self.frame, &mut self.trail);
+        let mut doors = Doors::of(context, route, self.mode, &self.matter, &self.frame, &mut self.trail);
         self.request.handle_outcome(plan, &mut doors, outcome, now, dice());
         self.trail.handle_primary(self.request.outcome_of(Tier::Primary));
     }
@@ -416,7 +472,7 @@ impl Job {
     #[must_use]
     pub fn having_asked(mut self, context: &Context, outcome: Outcome, reply: Vec<u8>, now: Time) -> Self {
         self.brought = Some(Brought::Reply(reply));
-        let plan = context.world.route(self.matter.route).plan(self.matter.way);
+        let plan = self.plan(&context.world);
         self.request = Request::resume(plan, self.begun, Tier::Primary);
         self.tell(context, plan, outcome, now);
         self

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use failsoft_core::plan::Plan;
+use failsoft_core::mode::Mode;
+use failsoft_core::plan::{Bounds, Intent, Plan};
 use failsoft_core::role::Role;
 use failsoft_core::stale::Stamp;
-use failsoft_core::{Tier, Time};
+use failsoft_core::{Tier, TierSet, Time};
 
+use crate::mode::ModeSwitch;
 use crate::origin::Query;
 use crate::settings::Proving;
 use crate::telemetry::route::RouteStats;
@@ -30,6 +32,10 @@ pub struct Route {
     pub write: Plan,
     /// How a script goes.
     pub script: Plan,
+    /// How requests go while the operator wants plain Redis of it.
+    pub as_plain: AsPlain,
+    /// What the operator wants of it.
+    pub mode: Arc<ModeSwitch>,
     /// Where values are made.
     pub source: Option<Source>,
     /// What is served when all else has failed.
@@ -46,6 +52,25 @@ pub struct Route {
     pub negative_ttl: Duration,
     /// What has been counted.
     pub stats: Arc<RouteStats>,
+}
+
+/// The plans of plain Redis.
+pub struct AsPlain {
+    /// Of a read.
+    pub read: Plan,
+    /// Of a read whose caller makes what Redis has not.
+    pub made: Plan,
+    /// Of anything else.
+    pub other: Plan,
+}
+
+impl AsPlain {
+    /// Within these bounds.
+    pub fn within(bounds: Bounds) -> Self {
+        let plan = |intent| Plan::new(Role::Unclassified, intent, TierSet::EMPTY, bounds);
+        let read = plan(Intent::Read);
+        Self { read, made: Plan { tiers: read.tiers.with(Tier::Origin), ..read }, other: plan(Intent::Write) }
+    }
 }
 
 /// An origin, and what it is asked.
@@ -73,7 +98,19 @@ pub enum Way {
 }
 
 impl Route {
-    /// How a request on `way` goes.
+    /// How a request on `way` goes that began while the route was in `mode`.
+    #[inline]
+    pub fn plan_in(&self, mode: Mode, way: Way) -> &Plan {
+        let AsPlain { read, made, other } = &self.as_plain;
+        match (mode, way) {
+            (Mode::Auto | Mode::OriginOnly, _) => self.plan(way),
+            (Mode::PassThrough, Way::Through | Way::Nodes) => read,
+            (Mode::PassThrough, Way::Made) => made,
+            (Mode::PassThrough, Way::Write | Way::Script) => other,
+        }
+    }
+
+    /// How a request on `way` goes, unless the operator wants something else.
     pub fn plan(&self, way: Way) -> &Plan {
         match way {
             Way::Through => &self.through,
@@ -87,6 +124,16 @@ impl Route {
     /// Whether reads may be answered by anything but Redis as it is.
     pub fn reads_through(&self) -> bool {
         self.through.tiers.iter().any(|tier| tier != Tier::Primary)
+    }
+
+    /// Whether reads that begin now may be answered by anything but Redis as it is.
+    pub fn reads_through_now(&self) -> bool {
+        self.reads_through() && self.mode.get() != Mode::PassThrough
+    }
+
+    /// Whether the operator wants no node to be asked about its keys.
+    pub fn is_held(&self) -> bool {
+        self.mode.get() == Mode::OriginOnly
     }
 
     /// Whether copies are kept in local memory.

@@ -10,6 +10,7 @@ use tokio::time::sleep_until;
 use crate::context::Context;
 use crate::delivery::{Delivered, not_sent, waiter};
 use crate::errand::Errand;
+use crate::facts::Answered;
 use crate::job::{Job, Progress};
 use crate::node::Question;
 use crate::origin::Loader;
@@ -43,12 +44,18 @@ impl Context {
         }
     }
 
-    /// Carries `job` out from its beginning and appends the reply.
-    pub async fn run_whole(&self, mut job: Job, out: &mut Vec<u8>) -> Ending {
+    /// Carries `job` out from its beginning.
+    pub async fn answer(&self, mut job: Job) -> Answered {
         let progress = job.advance(self, self.clock.now());
+        self.end(job, progress).await
+    }
+
+    /// Carries `job` on from `progress` to its end.
+    pub async fn end(&self, mut job: Job, progress: Progress) -> Answered {
         let ending = self.run(&mut job, progress).await;
-        job.render(&self.world, ending, &[], out);
-        ending
+        let mut reply = Vec::new();
+        job.render(&self.world, ending, &[], &mut reply);
+        Answered { reply, facts: job.facts(ending, self.clock.now()) }
     }
 
     async fn ask(&self, job: &mut Job, ask: Ask, loader: &mut Option<Loader>) -> Progress {
@@ -81,7 +88,8 @@ impl Context {
         }
     }
 
-    async fn ask_node(&self, job: &Job, ask: Ask) -> Delivered {
+    /// Puts the job's command to the node that `ask` is for.
+    pub(crate) async fn ask_node(&self, job: &Job, ask: Ask) -> Delivered {
         let (sink, delivered) = waiter();
         let question = Question {
             sink,

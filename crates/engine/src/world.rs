@@ -103,6 +103,11 @@ impl World {
         id.0.and_then(|index| self.parts.routes.get(index as usize)).map_or(&self.parts.plain, |(_, route)| route)
     }
 
+    /// The route of keys that no listed route matches.
+    pub fn plain(&self) -> &Route {
+        &self.parts.plain
+    }
+
     /// What the route's pattern binds in `key`.
     pub fn bind<'w, 'k>(&'w self, id: RouteId, key: &'k [u8]) -> Option<Params<'w, 'k>> {
         let (pattern, _) = self.parts.routes.get(id.0? as usize)?;

@@ -87,6 +87,9 @@ impl WriteBack {
         if !filling.is_current() {
             return Err("invalidated");
         }
+        if filling.is_held() {
+            return Err("held_open");
+        }
         let primary = filling.world.owner_of(&filling.key).ok_or("unowned")?;
         let asked = primary.health().now();
         let permit = leave(&primary, asked).ok_or("circuit_open")?;
@@ -155,6 +158,11 @@ impl Deliver for Entry {
 impl Filling {
     fn is_current(&self) -> bool {
         self.world.local().is_current(self.version)
+    }
+
+    /// Whether the operator wants no node to be asked about the key.
+    fn is_held(&self) -> bool {
+        self.world.route(self.world.route_of(&self.key)).is_held()
     }
 
     fn is_unwritten(&self) -> bool {

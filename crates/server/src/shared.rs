@@ -10,6 +10,7 @@ use failsoft::context::Context;
 use failsoft::gauge::Gauge;
 use failsoft::node::Lane;
 use failsoft::telemetry::counter::{Counter, CounterMap};
+use failsoft::telemetry::figures::{Bounded, ServerFigures};
 use failsoft::tls::{Expiry, ServerTls};
 
 use crate::session::access::AccessStats;
@@ -111,6 +112,26 @@ impl Shared {
     /// Requests that wait for fallbacks, how many may, and how many were turned away.
     pub fn fallback_tasks(&self) -> (usize, usize, usize) {
         (self.fallbacks.inside(), self.fallbacks.bound(), self.fallbacks.refused())
+    }
+
+    /// What the engine does not know of.
+    pub(crate) fn figures(&self) -> ServerFigures {
+        let (clients, max_clients) = self.clients();
+        let (tasks, max_tasks, tasks_refused) = self.fallback_tasks();
+        let stats = &self.stats;
+        ServerFigures {
+            clients: Bounded { now: clients, bound: max_clients, refused: self.clients_refused() },
+            fallback_tasks: Bounded { now: tasks, bound: max_tasks, refused: tasks_refused },
+            accepted: stats.accepted.get(),
+            auth_failures: stats.access.failures.get(),
+            commands_refused: stats.access.refused(),
+            closed: stats.closed.snapshot(),
+            accept_errors: stats.accept_errors.snapshot(),
+            tls_handshakes: self.doorkeeper.handshakes(),
+            certificates: self.expiries(),
+            certificate_reloads: stats.certificate_reloads.snapshot(),
+            reloads: stats.reloads.snapshot(),
+        }
     }
 
     pub(crate) fn doorkeeper(&self) -> &Doorkeeper {

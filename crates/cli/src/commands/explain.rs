@@ -8,7 +8,6 @@ mod json;
 mod look;
 mod place;
 mod shard;
-mod text;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,10 +16,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use failsoft::Engine;
-use failsoft::explain::{Conditions, Explanation, Told, explain};
+use failsoft::explain::text::{self, Scenery};
+use failsoft::explain::{Conditions, Explanation, Located, Told, explain};
 use failsoft::settings;
 
-use self::look::Looked;
+use self::look::{Asked, Looked};
 use self::place::lines_of_routes;
 use crate::report::{COULD_NOT, fail};
 
@@ -72,6 +72,28 @@ struct Explained<'e> {
     looked: &'e Looked,
 }
 
+impl Scenery for Explained<'_> {
+    fn source(&self, place: usize) -> Option<String> {
+        let line = self.lines.get(place).map_or_else(String::new, |line| format!(":{line}"));
+        Some(format!("{}{line}", self.file.display()))
+    }
+
+    /// Nothing where one primary with its replicas is all that the settings name.
+    fn shard(&self, located: Option<&Located>) -> Vec<String> {
+        match self.looked.asked {
+            Asked::Needless => Vec::new(),
+            Asked::Offline | Asked::Understood | Asked::InVain(_) => {
+                shard::lines(&self.explanation.view, located, self.looked)
+            }
+        }
+    }
+
+    fn shards(&self) -> Vec<Vec<String>> {
+        let view = &self.explanation.view;
+        view.shards().iter().map(|told| shard::lines_of(view, told, self.looked)).collect()
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
     prepare(args).and_then(|(conditions, engine)| perform(args, &conditions, &engine)).unwrap_or_else(|failed| failed)
@@ -119,7 +141,11 @@ fn print(explained: &Explained<'_>, as_json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match as_json {
         true => writeln!(out, "{:#}", json::of(explained)),
-        false => out.write_all(text::of(explained).as_bytes()),
+        false => {
+            let Explained { words, when, explanation, .. } = *explained;
+            let text = text::of(&text::Explained { words, when, explanation, scenery: explained });
+            out.write_all(text.as_bytes())
+        }
     }
 }
 

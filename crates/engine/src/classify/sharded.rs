@@ -42,7 +42,8 @@ fn is_about_cluster(spec: &Spec) -> bool {
         | Class::PubSub
         | Class::Publish
         | Class::Blocking
-        | Class::Monitor => false,
+        | Class::Monitor
+        | Class::Own => false,
     }
 }
 

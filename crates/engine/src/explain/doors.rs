@@ -1,7 +1,7 @@
 //! Who may be asked in a walk: the view says who is there and may be believed, made-up circuits say who is shut.
 //!
-//! Circuits are as new, but for those that are said to be open: what those of a running sidecar have seen is its own. Where
-//! nothing is known of a deployment, every tier is taken to have somebody.
+//! Circuits are as new, but for those that are said to be open: what those of a running sidecar have seen is its own, and
+//! it alone [explains](super::explain_now) by them. Where nothing is known of a deployment, every tier is taken to have somebody.
 
 use failsoft_core::circuit::{Circuit, CircuitSettings, ProbeResult, StateName};
 use failsoft_core::outcome::Failure;
@@ -9,8 +9,9 @@ use failsoft_core::replication::Unfit;
 use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
 use failsoft_core::{Tier, Time};
 
-use super::condition::{NodeCondition, OriginCondition};
-use super::walk::{START, Scene, Sent};
+use super::condition::{Conditions, NodeCondition, OriginCondition};
+use super::present::Present;
+use super::walk::{Outlook, START, Scene, Sent};
 use crate::route::Route;
 use crate::topology::{Place, View};
 
@@ -21,8 +22,8 @@ pub(super) struct Doors {
     regional: Circuit,
     origin: Option<Circuit>,
     owner: Result<(), Failure>,
-    replicas: usize,
-    regionals: usize,
+    replicas: Result<usize, Failure>,
+    regionals: Result<usize, Failure>,
     /// How the owner of the key sends elsewhere, if it does; and whether somebody has been sent.
     sends: Option<Sent>,
     pub(super) sent: Sent,
@@ -30,8 +31,23 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    pub(super) fn new(scene: &Scene<'_, '_>, place: Place, route: &Route) -> Self {
-        let Scene { world, views, conditions } = scene;
+    pub(super) fn new(scene: &Scene<'_, '_>, conditions: &Conditions, place: Place, route: &Route) -> Self {
+        let doors = Self::supposed(scene, conditions, place, route);
+        if route.is_held() {
+            let held = Failure::HeldOpen;
+            return Self { owner: Err(held), replicas: Err(held), regionals: Err(held), ..doors };
+        }
+        match scene.outlook {
+            Outlook::Supposed(_) => doors,
+            Outlook::Present(now) => {
+                let Present { owner, replica, regional } = Present::of(&scene.views, place, route, now);
+                Self { owner, replicas: replica.map(|()| 1), regionals: regional.map(|()| 1), ..doors }
+            }
+        }
+    }
+
+    fn supposed(scene: &Scene<'_, '_>, conditions: &Conditions, place: Place, route: &Route) -> Self {
+        let Scene { world, views, .. } = scene;
         let nodes = |condition| circuit(world.deployment().circuit().clone(), condition == NodeCondition::Open);
         let origin = |origin: CircuitSettings| circuit(origin, conditions.origin == OriginCondition::Open);
         Self {
@@ -40,11 +56,10 @@ impl Doors {
             regional: nodes(conditions.regional),
             origin: route.source.as_ref().map(|source| origin(source.origin.health().settings())),
             owner: if is_known(&views.redis) { views.redis.owner_of(place).map(drop) } else { Ok(()) },
-            replicas: count(&views.redis, |view| view.shard_of(place).map(|shard| view.replicas_of(shard).count())),
-            regionals: views
-                .regional
-                .as_ref()
-                .map_or(0, |view| count(view, |view| view.shard_of(place).map(|shard| view.members_of(shard).count()))),
+            replicas: Ok(count(&views.redis, |view| view.shard_of(place).map(|shard| view.replicas_of(shard).count()))),
+            regionals: Ok(views.regional.as_ref().map_or(0, |view| {
+                count(view, |view| view.shard_of(place).map(|shard| view.members_of(shard).count()))
+            })),
             sends: match conditions.primary {
                 NodeCondition::Moved => Some(Sent::ByMoved),
                 NodeCondition::Ask => Some(Sent::ByAsk),
@@ -67,8 +82,8 @@ impl Doors {
     }
 
     /// One of `many`, each of which is asked once.
-    fn one_of(many: usize, turn: u8, circuit: &mut Circuit, now: Time) -> Result<Grant, Barred> {
-        if usize::from(turn) >= many {
+    fn one_of(many: Result<usize, Failure>, turn: u8, circuit: &mut Circuit, now: Time) -> Result<Grant, Barred> {
+        if usize::from(turn) >= many.map_err(barred)? {
             return Err(barred(Failure::Replica(Unfit::Absent)));
         }
         grant(u16::from(turn), Manner::Plain, circuit, now)

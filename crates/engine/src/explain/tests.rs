@@ -71,6 +71,7 @@ fn walked(told: Told<'_>) -> Walk<'_> {
     match told {
         Told::Walked(walk) => walk,
         Told::Here
+        | Told::Own
         | Told::AboutCluster
         | Told::Dedicated
         | Told::WrongArity
@@ -88,7 +89,7 @@ fn every_walk_ends_within_its_deadline_and_a_lock_is_never_made_up() {
     for conditions in all_conditions() {
         for command in ["GET user:1", "HGETALL user:1", "TTL user:1", "SET user:1 x", "GET lock:1"] {
             let walk = walked(explain(&world, &words(command), &conditions).told);
-            assert!(walk.at_most <= walk.route.plan(walk.way).deadline, "{command} {conditions:?}");
+            assert!(walk.at_most <= walk.plan().deadline, "{command} {conditions:?}");
             let answered_elsewhere = matches!(walk.ending, Ending::Value(tier) if tier != Tier::Primary);
             assert!(!answered_elsewhere || command.ends_with("user:1"), "{command} {conditions:?}");
             assert!(!answered_elsewhere || !command.starts_with("SET"), "{command} {conditions:?}");

@@ -13,6 +13,7 @@ use failsoft_resp::encode::{self, Protocol};
 
 use super::condition::{Conditions, NodeCondition, words_of};
 use super::doors::Doors;
+use super::present;
 use super::{Unasked, Walk};
 use crate::apology::{Code, apologise};
 use crate::node::Node;
@@ -93,12 +94,28 @@ impl Sent {
 pub(super) struct Scene<'w, 'c> {
     pub(super) world: &'w World,
     pub(super) views: Views,
-    pub(super) conditions: &'c Conditions,
+    pub(super) outlook: Outlook<'c>,
+}
+
+/// How the tiers are taken to be.
+#[derive(Clone, Copy)]
+pub(super) enum Outlook<'c> {
+    /// So.
+    Supposed(&'c Conditions),
+    /// As they are at this moment.
+    Present(Time),
 }
 
 impl Scene<'_, '_> {
     fn under<'c>(&self, conditions: &'c Conditions) -> Scene<'_, 'c> {
-        Scene { world: self.world, views: self.views.clone(), conditions }
+        Scene { world: self.world, views: self.views.clone(), outlook: Outlook::Supposed(conditions) }
+    }
+
+    pub(super) fn conditions_of(&self, subject: &Subject<'_>) -> Conditions {
+        match self.outlook {
+            Outlook::Supposed(conditions) => *conditions,
+            Outlook::Present(now) => present::conditions(self.world, self.world.route(subject.route), subject.key, now),
+        }
     }
 }
 
@@ -137,10 +154,11 @@ pub(super) fn walk<'w>(scene: &Scene<'w, '_>, subject: &Subject<'_>, asked: Opti
             .flat_map(|bound| bound.iter().map(|(parameter, value)| (parameter.name(), value.to_vec())))
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
-        unasked: unasked(world.route(subject.route).plan(subject.way), &told, asked),
+        unasked: unasked(plan_of(world, subject), &told, asked),
         reply: reply(world.route(subject.route), subject, &told),
         key: subject.key.map(<[u8]>::to_vec),
         way: subject.way,
+        mode: world.route(subject.route).mode.get(),
         ending: told.ending,
         stages: told.stages,
         at_most: slow.took,
@@ -149,10 +167,15 @@ pub(super) fn walk<'w>(scene: &Scene<'w, '_>, subject: &Subject<'_>, asked: Opti
     }
 }
 
+fn plan_of<'w>(world: &'w World, subject: &Subject<'_>) -> &'w Plan {
+    let route = world.route(subject.route);
+    route.plan_in(route.mode.get(), subject.way)
+}
+
 /// What comes of asking for all keys of a command at once.
 pub(super) fn ask_whole(scene: &Scene<'_, '_>, subject: &Subject<'_>) -> Stage {
     let mut drive = Drive::new(scene, subject, Pace::AtOnce);
-    let mut request = Request::new(drive.plan, START);
+    let mut request = begun(drive.plan, drive.route);
     let step = request.poll_step(drive.plan, &mut drive.doors, START);
     match step {
         Step::Ask(ask) => {
@@ -168,6 +191,7 @@ struct Drive<'d, 'k> {
     subject: &'d Subject<'k>,
     route: &'d Route,
     plan: &'d Plan,
+    conditions: Conditions,
     pace: Pace,
     doors: Doors,
     now: Time,
@@ -185,15 +209,27 @@ struct Driven {
 impl<'d, 'k> Drive<'d, 'k> {
     fn new(scene: &'d Scene<'d, 'd>, subject: &'d Subject<'k>, pace: Pace) -> Self {
         let route = scene.world.route(subject.route);
-        let doors = Doors::new(scene, subject.place, route);
-        let plan = route.plan(subject.way);
-        Self { scene, subject, route, plan, pace, doors, now: START, met: TierSet::EMPTY, stages: Vec::new() }
+        let conditions = scene.conditions_of(subject);
+        let doors = Doors::new(scene, &conditions, subject.place, route);
+        let plan = plan_of(scene.world, subject);
+        Self {
+            scene,
+            subject,
+            route,
+            plan,
+            conditions,
+            pace,
+            doors,
+            now: START,
+            met: TierSet::EMPTY,
+            stages: Vec::new(),
+        }
     }
 
     fn go(mut self, asked: Option<Outcome>) -> Driven {
         let mut request = match asked {
             Some(_) => Request::resume(self.plan, START, Tier::Primary),
-            None => Request::new(self.plan, START),
+            None => begun(self.plan, self.route),
         };
         if let Some(outcome) = asked {
             self.met = self.met.with(Tier::Primary);
@@ -237,7 +273,7 @@ impl<'d, 'k> Drive<'d, 'k> {
     }
 
     fn look(&mut self, acceptance: Acceptance) -> Outcome {
-        let outcome = self.scene.conditions.local.look(acceptance, self.route.fresh_for, self.now);
+        let outcome = self.conditions.local.look(acceptance, self.route.fresh_for, self.now);
         self.push(Tier::Local, None, Event::Looked { acceptance, outcome });
         outcome
     }
@@ -272,7 +308,7 @@ impl<'d, 'k> Drive<'d, 'k> {
 
     /// Whoever the key's owner has named is well.
     fn outcome(&self, tier: Tier) -> Outcome {
-        let conditions = self.scene.conditions;
+        let conditions = self.conditions;
         let of_node = |node: NodeCondition| node.outcome(self.subject.spec, self.subject.verb);
         match tier {
             Tier::Primary if self.doors.sent != Sent::Directly => of_node(NodeCondition::Up),
@@ -301,6 +337,15 @@ impl<'d, 'k> Drive<'d, 'k> {
 fn any_of<'v>(nodes: impl Iterator<Item = &'v Arc<Node>>) -> Option<Arc<str>> {
     let names: Vec<&str> = nodes.map(|node| node.name().as_ref()).collect();
     if names.is_empty() { None } else { Some(names.join(" or ").into()) }
+}
+
+/// As a job begins one.
+fn begun(plan: &Plan, route: &Route) -> Request {
+    let mut request = Request::new(plan, START);
+    if route.is_held() {
+        request.pass_front();
+    }
+    request
 }
 
 fn takes_all_its_time(outcome: Outcome) -> bool {

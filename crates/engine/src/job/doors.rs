@@ -1,6 +1,7 @@
 //! The circuits, views and budgets that one request goes by, as the machine asks for leave.
 
 use failsoft_core::cluster::RedirectKind;
+use failsoft_core::mode::Mode;
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
 use failsoft_core::{Tier, Time};
@@ -15,12 +16,15 @@ use crate::world::World;
 
 /// What is said for a tier that has no member.
 const NOBODY: Barred = Barred { because: Failure::CircuitOpen, retry_at: Time::NEVER };
+/// What is said for a node that the operator does not want to be asked.
+const HELD: Barred = Barred { because: Failure::HeldOpen, retry_at: Time::NEVER };
 
 /// What one request goes by.
 pub(super) struct Doors<'j> {
     world: &'j World,
     views: &'j Views,
     route: &'j Route,
+    mode: Mode,
     place: Place,
     /// The key, where there is just one.
     key: &'j [u8],
@@ -31,12 +35,13 @@ impl<'j> Doors<'j> {
     pub(super) fn of(
         context: &'j Context,
         route: &'j Route,
+        mode: Mode,
         matter: &Matter,
         frame: &'j [u8],
         trail: &'j mut Trail,
     ) -> Self {
         let key = frame.get(matter.key.start as usize..matter.key.end as usize).unwrap_or_default();
-        Self { world: &context.world, views: &context.views, route, place: matter.place, key, trail }
+        Self { world: &context.world, views: &context.views, route, mode, place: matter.place, key, trail }
     }
 
     fn views(&self) -> &Views {
@@ -49,6 +54,7 @@ impl Admission for Doors<'_> {
         let budget = self.route.max_replica_lag;
         let Views { redis, regional, moved } = self.views();
         match tier {
+            Tier::Primary | Tier::Replica | Tier::Regional if self.mode == Mode::OriginOnly => Err(HELD),
             Tier::Primary => {
                 let asked = match moved.owner(self.place) {
                     Some(node) => redis.request(node, Manner::Plain, now),

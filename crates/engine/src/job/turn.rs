@@ -64,20 +64,20 @@ impl Job {
 
     /// A question of this request that has had to wait for its turn, as it is to be put now, if it still is.
     pub fn put_off(&self, world: &World, ask: Ask, now: Time) -> Option<Ask> {
-        let plan = world.route(self.matter.route).plan(self.matter.way);
+        let plan = self.plan(world);
         ask.put_off(self.request.deadline(), plan.timeout(ask.tier), now)
     }
 
     /// Ends it if it would be repeated after a pause, and goes on.
     pub fn forgo_repeat(&mut self, context: &Context, now: Time) -> Progress {
-        self.request.forgo_repeat(context.world.route(self.matter.route).plan(self.matter.way), now);
+        self.request.forgo_repeat(self.plan(&context.world), now);
         self.advance(context, now)
     }
 
     /// Ends it if it has been sent elsewhere and nobody has been asked since, and goes on: what was asked after it has been
     /// done before it.
     pub fn give_way(&mut self, context: &Context, now: Time) -> Progress {
-        self.request.give_way(context.world.route(self.matter.route).plan(self.matter.way), now);
+        self.request.give_way(self.plan(&context.world), now);
         self.advance(context, now)
     }
 }

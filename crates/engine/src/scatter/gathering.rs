@@ -27,12 +27,14 @@ use crate::apology::{Code, apologise_saying};
 use crate::classify::{Course, classify};
 use crate::context::Context;
 use crate::delivery::{Deliver, Sink};
+use crate::facts::{Answered, Facts};
 use crate::gather::gather;
 use crate::gauge::Gauge;
 use crate::job::{Job, Matter, Progress};
 use crate::node::Question;
 use crate::route::Way;
 use crate::topology::Place;
+use crate::touched::Touched;
 use crate::verb::ManyVerb;
 use crate::words::Words;
 use crate::world::RouteId;
@@ -59,7 +61,7 @@ pub struct Means {
 }
 
 /// What is done with the answer.
-type Finish = Box<dyn FnOnce(Vec<u8>) + Send>;
+type Finish = Box<dyn FnOnce(Answered) + Send>;
 
 /// Whether a part may be asked once more though its client may have asked for something since: false if it has, which
 /// that part would come behind; if true, it does not until the command has been answered.
@@ -85,6 +87,8 @@ struct Inner {
     open: usize,
     bytes: usize,
     is_too_large: bool,
+    /// Of the part that fared worst.
+    facts: Facts,
     /// Somebody is asking already.
     is_asking: bool,
     finish: Option<Finish>,
@@ -131,7 +135,7 @@ impl Gathering {
         protocol: Protocol,
         means: Means,
         may_come_late: impl Fn() -> bool + Send + Sync + 'static,
-        finish: impl FnOnce(Vec<u8>) + Send + 'static,
+        finish: impl FnOnce(Answered) + Send + 'static,
     ) {
         let Undertaking { spec, goal, pieces } = undertaking;
         let open = pieces.len();
@@ -142,6 +146,7 @@ impl Gathering {
             open,
             bytes: 0,
             is_too_large: false,
+            facts: Facts::default(),
             is_asking: false,
             finish: Some(Box::new(finish)),
         };
@@ -190,19 +195,20 @@ impl Gathering {
         tokio::spawn(async move {
             let Piece { about, place, frame } = piece;
             let (ending, reply) = aside::ask(&gathering.context, place, &frame, gathering.protocol).await;
-            gathering.settle(index, Answer { about, ending, reply });
+            gathering.settle(index, Facts::of_ending(ending), Answer { about, ending, reply });
         });
     }
 
     /// The request that a piece is.
     fn first(&self, piece: Piece, now: Time) -> Asked {
         let Piece { about, place, frame } = piece;
-        let (matter, verb) = self.matter(place, &frame);
-        self.context.world.handle_request();
-        Asked { about, job: Job::new(&self.context.world, matter, frame, now), verb }
+        let world = &self.context.world;
+        let (matter, touched, verb) = self.matter(place, &frame);
+        world.handle_request();
+        Asked { about, job: Job::of_change(world, matter, frame, touched, now), verb }
     }
 
-    fn matter(&self, place: Place, frame: &[u8]) -> (Matter, Option<ManyVerb>) {
+    fn matter(&self, place: Place, frame: &[u8]) -> (Matter, Touched, Option<ManyVerb>) {
         let words = Words::of(frame);
         let Context { world, views, .. } = &self.context;
         let mut matter = Matter {
@@ -214,13 +220,14 @@ impl Gathering {
             protocol: self.protocol,
             stand_in: None,
         };
-        match classify(world, &views.redis, words.as_slices()) {
+        let course = classify(world, &views.redis, words.as_slices());
+        match course {
             Course::Read(read) => {
                 let key = read.key.map_or(0..0, |index| words.span(frame, index));
                 matter = Matter { route: read.route, way: read.way, verb: read.verb, key, ..matter };
             }
             Course::ReadMany { route, verb, .. } => {
-                return (Matter { route, way: Way::Nodes, ..matter }, Some(verb));
+                return (Matter { route, way: Way::Nodes, ..matter }, Touched::Nothing, Some(verb));
             }
             Course::Change { route, way, .. } => matter = Matter { route, way, ..matter },
             Course::Here
@@ -228,9 +235,10 @@ impl Gathering {
             | Course::Unjudged(_)
             | Course::Scatter { .. }
             | Course::AboutCluster(_)
+            | Course::Own(_)
             | Course::CrossSlot => {}
         }
-        (matter, None)
+        (matter, Touched::by(world, course, words.as_slices()), None)
     }
 
     /// Carries a piece on from `progress`; `reply` is what a node has just said, if one has.
@@ -241,7 +249,7 @@ impl Gathering {
                 job.finish(&self.context.world, ending, now);
                 let mut rendered = Vec::new();
                 job.render(&self.context.world, ending, reply, &mut rendered);
-                self.settle(index, Answer { about, ending, reply: rendered });
+                self.settle(index, job.facts(ending, now), Answer { about, ending, reply: rendered });
             }
             (Progress::Ask(ask), _) if ask.tier != Tier::Origin => self.ask(index, asked, ask, now),
             (progress, None) => self.run(index, asked, progress),
@@ -347,7 +355,7 @@ impl Gathering {
             let mut reply = Vec::new();
             job.render(&context.world, ending, &[], &mut reply);
             gathering.means.fallbacks.leave();
-            gathering.settle(index, Answer { about, ending, reply });
+            gathering.settle(index, job.facts(ending, context.now()), Answer { about, ending, reply });
         });
     }
 
@@ -360,11 +368,11 @@ impl Gathering {
         let gathering = self.clone();
         tokio::spawn(async move {
             let known = known.as_ref().map(|(outcome, reply)| (*outcome, reply.as_slice()));
-            let mut reply = Vec::new();
-            gather(&gathering.context, verb, job.frame(), known, gathering.protocol, &mut reply).await;
+            let answered = gather(&gathering.context, verb, job.frame(), known, gathering.protocol).await;
+            let Answered { reply, facts } = answered;
             gathering.means.fallbacks.leave();
             // An error is one whoever it came from.
-            gathering.settle(index, Answer { about, ending: Ending::Value(Tier::Primary), reply });
+            gathering.settle(index, facts, Answer { about, ending: Ending::Value(Tier::Primary), reply });
         });
     }
 
@@ -373,22 +381,26 @@ impl Gathering {
         let apology = Apology { tier: Tier::Primary, because, retry_after: RETRY_AFTER_DEFAULT };
         let mut reply = Vec::new();
         apologise_saying(Code::Overloaded, TOO_MANY, apology, &mut reply);
-        self.settle(index, Answer { about, ending: Ending::Overloaded(apology), reply });
+        let ending = Ending::Overloaded(apology);
+        self.settle(index, Facts::of_ending(ending), Answer { about, ending, reply });
     }
 
     /// Piece `index` has its answer.
-    fn settle(self: &Arc<Self>, index: usize, answer: Answer) {
-        let finished = {
+    fn settle(self: &Arc<Self>, index: usize, facts: Facts, answer: Answer) {
+        let (finished, facts) = {
             let mut inner = self.inner.lock();
+            inner.facts = inner.facts.or_worse(facts);
             inner.keep(index, answer, &self.means);
-            inner.take_finished(&self.means)
+            (inner.take_finished(&self.means), inner.facts)
         };
         match finished {
-            Some(Finished { finish, answers: Some(answers) }) => finish(self.conclude(&answers)),
+            Some(Finished { finish, answers: Some(answers) }) => {
+                finish(Answered { reply: self.conclude(&answers), facts });
+            }
             Some(Finished { finish, answers: None }) => {
                 let mut told = Vec::new();
                 encode::error(&mut told, TOO_LARGE);
-                finish(told);
+                finish(told.into());
             }
             None => self.ask_more(),
         }

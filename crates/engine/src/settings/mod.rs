@@ -47,6 +47,7 @@ pub use problem::{Cause, Excerpt, Place, Position, Problem, Problems, Severity};
 pub use redis::{AuthFailure, Deployment, Forbidden, Networks, NodeAddress, Redis, Rewrite, Security, Topology};
 pub use reference::reference;
 pub use request::Request;
+pub(crate) use route::why_only_redis;
 pub use route::{Fetch, Proving, ReadFrom, Route, Source};
 pub use rules::{Auth, Commands, DenyList, Keys, Rules, User};
 pub use secret::{Secret, Surroundings, ThisProcess};

@@ -16,10 +16,12 @@ use super::origin::Origin;
 use super::redis::Topology;
 use super::request::Request;
 use crate::value::{Shape, Value};
+use failsoft_core::mode::Mode;
 use failsoft_core::pattern::KeyPattern;
 use failsoft_core::role::Role;
 use failsoft_core::{Tier, TierSet};
 pub use leases::Proving;
+pub(crate) use rules::why_only_redis;
 use source::read_source;
 pub use source::{Fetch, Source};
 use std::sync::Arc;
@@ -47,6 +49,7 @@ pub struct Route {
     read_from: ReadFrom,
     max_replica_lag: Duration,
     proving: Proving,
+    mode: Mode,
 }
 
 /// What routes lean on.
@@ -128,6 +131,7 @@ impl Route {
             read_from: written.read_from,
             max_replica_lag: written.max_replica_lag.unwrap_or(DEFAULT_MAX_REPLICA_LAG).0,
             proving: leases::mean(written),
+            mode: written.mode.map_or_else(|| ground.request.mode_of(role), Mode::from),
         })
     }
 
@@ -199,6 +203,16 @@ impl Route {
     /// Which nodes are asked first.
     pub fn read_from(&self) -> ReadFrom {
         self.read_from
+    }
+
+    /// The mode that it begins in.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether the two differ in nothing but the mode that they begin in.
+    pub(crate) fn is_same_but_for_mode(&self, other: &Self) -> bool {
+        *self == Self { mode: self.mode, ..other.clone() }
     }
 
     /// How far behind its primary a replica may be that answers.

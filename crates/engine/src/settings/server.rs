@@ -79,7 +79,7 @@ pub(crate) struct WrittenServer {
     auth: Auth,
     /// Commands that nobody may run, such as "FLUSHALL" or "CONFIG SET"; a container such as "CONFIG" stands for all its
     /// subcommands. When left out: nothing, or, where a door can be reached from other machines, FLUSHALL, FLUSHDB,
-    /// CONFIG, DEBUG, SHUTDOWN, MODULE, REPLICAOF, SLAVEOF and ACL SETUSER.
+    /// CONFIG, DEBUG, SHUTDOWN, MODULE, REPLICAOF, SLAVEOF, ACL SETUSER and FAILSOFT MODE.
     #[schemars(length(max = 1024))]
     deny_commands: Option<Vec<String>>,
     /// Whether `listen` and `tls_listen` may be reachable from other machines although `auth` is "open", and `admin`, which

@@ -115,6 +115,10 @@ catalogue! {
             "What came back from a tier other than a value: outcome is miss, refused, failed or silent.";
         StaleAnswers: Counter "failsoft_stale_answers_total" "requests" ["route"]
             "Answers older than their time to live, within the route's max_stale.";
+        Mode: Gauge "failsoft_mode" "1 or 0" ["route", "mode"]
+            "1 for the mode that the route is in (auto, origin-only, pass-through), 0 for the others: what an operator wants of it, whatever is observed.";
+        ModeChanges: Counter "failsoft_mode_changes_total" "switches" ["route"]
+            "Times that the route's mode was switched: by FAILSOFT MODE, at the admin interface, or by a reload. Who did it is in the log.";
         Errors: Counter "failsoft_errors_total" "requests" ["route", "code"]
             "Requests answered with an error of failsoft's own, by its first word. Errors of Redis pass through and are in failsoft_outcomes_total.";
     }

@@ -71,11 +71,12 @@ pub fn was_answered_at_once(request: &Request, ending: Ending) -> bool {
 }
 
 /// Outcomes that every request may have for minutes on end, and that must therefore not take a lock.
-const FREQUENT: [Outcome; 12] = [
+const FREQUENT: [Outcome; 13] = [
     Outcome::Miss(MissCause::Absent),
     Outcome::Miss(MissCause::NoSuchRow),
     Outcome::Miss(MissCause::TooOld),
     Outcome::Failed(Failure::CircuitOpen),
+    Outcome::Failed(Failure::HeldOpen),
     Outcome::Failed(Failure::Shed),
     Outcome::Failed(Failure::Replica(Unfit::Absent)),
     Outcome::Failed(Failure::Replica(Unfit::Unheard)),
@@ -100,6 +101,7 @@ pub struct RouteStats {
     rare: [CounterMap<Word>; Tier::ALL.len()],
     errors: [Counter; CODES.len()],
     stale: Counter,
+    mode_changes: Counter,
 }
 
 impl RouteStats {
@@ -143,6 +145,16 @@ impl RouteStats {
     /// Counts an answer that was older than its time to live.
     pub fn handle_stale(&self) {
         self.stale.increment();
+    }
+
+    /// Counts a switch of the route's mode.
+    pub fn handle_mode_changed(&self) {
+        self.mode_changes.increment();
+    }
+
+    /// Switches of the route's mode.
+    pub fn mode_changes(&self) -> u64 {
+        self.mode_changes.get()
     }
 
     /// Requests by how they were routed.

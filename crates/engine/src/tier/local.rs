@@ -142,7 +142,10 @@ impl Local {
     /// Whether there is a value that satisfies `acceptance`, without counting it as a look.
     pub fn holds(&self, key: &[u8], acceptance: Acceptance, now: Time) -> bool {
         let copy = self.cache.as_ref().and_then(|cache| cache.get(key));
-        copy.is_some_and(|copy| copy.value.is_some() && copy.stamp.judge(acceptance, now) != Freshness::TooOld)
+        copy.is_some_and(|copy| {
+            let is_vouched_for = acceptance != Acceptance::Coherent || self.vouching.vouches_for(copy.epoch, now);
+            is_vouched_for && copy.value.is_some() && copy.stamp.judge(acceptance, now) != Freshness::TooOld
+        })
     }
 
     /// Whether a copy of `key` was obtained in this epoch and less than half its fresh time ago, so that another need not

@@ -101,6 +101,21 @@ impl View {
         }
     }
 
+    /// Whether a replica of `place` would be asked now, for which nobody's leave is taken; if not, why.
+    pub(crate) fn could_ask_replica(&self, place: Place, wish: Wish, now: Time) -> Result<(), Failure> {
+        let shard = self.shard_of(place).ok_or(Failure::Unowned)?;
+        let wish = Wish { presence: self.presence(shard, wish.presence), ..wish };
+        let mut because = Failure::Replica(Unfit::Absent);
+        for replica in shard.replicas() {
+            match self.judge(shard, *replica, wish, now) {
+                Ok(_) if !self.node(*replica).health().is_open() => return Ok(()),
+                Ok(_) => because = Failure::CircuitOpen,
+                Err(unfit) => because = Failure::Replica(unfit),
+            }
+        }
+        Err(because)
+    }
+
     /// How every node stands to its primary, as [`nodes`](Self::nodes) has them; `None` for primaries.
     pub fn measured(&self, budget: Duration, now: Time) -> Vec<Option<Measured>> {
         let mut measured = vec![None; self.nodes().len()];

@@ -96,6 +96,14 @@ impl Wire {
         }
     }
 
+    /// The address that the peer has come from, if it came by one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Plain(socket) => socket.peer_addr(),
+            Self::Tls(stream) => stream.socket().peer_addr(),
+        }
+    }
+
     /// The address that the peer has come to, if it came by one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {

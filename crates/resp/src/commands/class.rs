@@ -31,6 +31,8 @@ pub enum Class {
     Monitor,
     /// About the connection it arrives on: AUTH, HELLO, SELECT, most of CLIENT, PING, ...
     Connection,
+    /// FAILSOFT and its subcommands: answered by failsoft, never sent to a node.
+    Own,
 }
 
 impl Class {
@@ -39,7 +41,7 @@ impl Class {
     #[inline]
     pub const fn keeps_state(self) -> bool {
         match self {
-            Self::Read | Self::Write | Self::Script | Self::Server | Self::Publish => false,
+            Self::Read | Self::Write | Self::Script | Self::Server | Self::Publish | Self::Own => false,
             Self::Transaction | Self::PubSub | Self::Blocking | Self::Monitor | Self::Connection => true,
         }
     }
@@ -58,6 +60,7 @@ impl fmt::Display for Class {
             Self::Blocking => "blocking",
             Self::Monitor => "monitor",
             Self::Connection => "connection",
+            Self::Own => "own",
         })
     }
 }

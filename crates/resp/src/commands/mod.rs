@@ -28,7 +28,7 @@ pub struct Spec {
     pub keys: KeySpec,
     /// What Redis says of it.
     pub flags: Flags,
-    /// The Redis version, major and minor, that first had it.
+    /// The Redis version, major and minor, that first had it; one that will not be for commands that Redis has not.
     pub since: (u8, u8),
     /// To whom it goes in a cluster.
     pub spread: Spread,
@@ -178,7 +178,8 @@ mod tests {
                 | Class::Publish
                 | Class::Blocking
                 | Class::Monitor
-                | Class::Connection => {}
+                | Class::Connection
+                | Class::Own => {}
             }
         }
     }

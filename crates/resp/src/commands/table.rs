@@ -2,6 +2,7 @@
 //!
 //! Taken from the server's own description (`COMMAND` of 7.0.15, `src/commands/*.json` of 7.2.6) and held against a live
 //! server by `tests/live_commands.rs`. Where the two versions differ the row is that of 7.2, which only ever allows more.
+//! FAILSOFT and its subcommands stand among them though no Redis has them: rules for commands and keys hold for them too.
 //! The class is failsoft's own judgement; an access is [`Access::Read`] for every command that Redis calls read-only.
 //!
 //! Sorted by name, so that subcommands follow their container; `index.rs` relies on that.
@@ -59,9 +60,12 @@ const COUNTED_INTO: KeySpec = KeySpec::CountedInto;
 /// What every script and function call has in common.
 const SCRIPT: u32 = NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS;
 
+/// Since when Redis has a command of failsoft's own.
+const NEVER: (u8, u8) = (u8::MAX, 0);
+
 /// name, arity (negative: at least), class, keys, flags, first version; and how it is spread, unless whole to one shard.
 #[rustfmt::skip]
-pub(super) static TABLE: [Spec; 370] = [
+pub(super) static TABLE: [Spec; 376] = [
     row("acl", -2, Server, NONE, CONTAINER, (6, 0)),
     row("acl|cat", -2, Server, NONE, NOSCRIPT | LOADING | STALE, (6, 0)),
     row("acl|deluser", -3, Server, NONE, ADMIN | NOSCRIPT | LOADING | STALE, (6, 0)).over(Shards(Unanimous)),
@@ -175,6 +179,12 @@ pub(super) static TABLE: [Spec; 370] = [
     row("expireat", -3, Write, WRITES_1, WRITE | FAST, (1, 2)),
     row("expiretime", 2, Read, READS_1, READONLY | FAST, (7, 0)),
     row("failover", -1, Server, NONE, ADMIN | NOSCRIPT | STALE, (6, 2)),
+    row("failsoft", -2, Own, NONE, CONTAINER, NEVER),
+    row("failsoft|explain", -3, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|help", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|last", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|mode", -2, Own, NONE, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|state", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("fcall", -3, Script, WRITES_COUNTED_AT_2, SCRIPT, (7, 0)),
     row("fcall_ro", -3, Script, READS_COUNTED_AT_2, READONLY | SCRIPT, (7, 0)),
     row("flushall", -1, Server, NONE, WRITE, (1, 0)).over(Shards(Unanimous)),

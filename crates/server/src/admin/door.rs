@@ -1,6 +1,6 @@
 //! Who is let in, and for how long without a word.
 //!
-//! The HTTP server bounds the size of a request's head by itself and none of our paths reads a body, but it waits
+//! The HTTP server bounds the size of a request's head by itself and the one path that takes a body that of the body, but it waits
 //! forever for a head that never ends, and for as many of them as there are. So there is a bound on visitors, beyond
 //! which the next one waits in the kernel's queue, and one on the time between two answers to a visitor: whoever has
 //! not been answered for so long, because it asks too slowly, does not read, or is idle, is closed.

@@ -11,6 +11,6 @@ use super::Admin;
 
 /// The page of this moment.
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    let page = admin.exposition.render(admin.shared.engine(), Some(&admin.figures()));
+    let page = admin.exposition.render(admin.shared.engine(), Some(&admin.shared.figures()));
     ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], page)
 }

@@ -6,15 +6,17 @@
 //! | `/readyz` | whether clients should be sent here |
 //! | `/metrics` | everything that is counted, for Prometheus |
 //! | `/api/v1/state` | the same as JSON |
+//! | `/api/v1/mode` | what operators want of the routes; POST switches it |
 //! | `/` | the same as a page |
 //!
-//! Nothing here changes anything, and nothing here asks a node or an origin: every answer is made at once from what is
+//! Nothing here changes anything but a POST to that one path, and nothing here asks a node or an origin: every answer is made at once from what is
 //! known, so that the interface answers while everything else does not. One file a path.
 
 mod door;
 mod index;
 mod livez;
 mod metrics;
+mod mode;
 mod not_found;
 mod readyz;
 mod reserve;
@@ -25,7 +27,7 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::map_response_with_state;
@@ -33,10 +35,10 @@ use axum::response::Response;
 use axum::routing::get;
 use failsoft::shutdown::Shutdown;
 use failsoft::telemetry::exposition::Exposition;
-use failsoft::telemetry::figures::{Bounded, ServerFigures};
 use tokio::net::TcpListener;
 
 use self::door::Door;
+use self::mode::Peer;
 use self::reserve::Reserve;
 use crate::shared::Shared;
 
@@ -58,6 +60,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: 
     let router = router(Arc::new(Admin { shared, shutdown, exposition: Exposition::default(), reserve }));
     let dropped = Shutdown::default();
     let _guard = BeginOnDrop(dropped.clone());
+    let router = router.into_make_service_with_connect_info::<Peer>();
     let serving = axum::serve(door, router).with_graceful_shutdown(async move { dropped.begun().await });
     if let Err(error) = serving.await {
         tracing::error!(%error, "the admin interface has ended");
@@ -79,6 +82,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(readyz::readyz))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/state", get(state::state))
+        .route("/api/v1/mode", get(mode::tell).post(mode::switch).layer(DefaultBodyLimit::max(mode::MOST_BYTES)))
         .fallback(not_found::not_found)
         .method_not_allowed_fallback(not_found::only_get)
         .layer(map_response_with_state(admin.clone(), with_common_headers))
@@ -94,26 +98,4 @@ async fn with_common_headers(State(admin): State<Arc<Admin>>, mut response: Resp
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
-}
-
-impl Admin {
-    /// What the engine does not know of.
-    fn figures(&self) -> ServerFigures {
-        let (clients, max_clients) = self.shared.clients();
-        let (tasks, max_tasks, tasks_refused) = self.shared.fallback_tasks();
-        let stats = self.shared.stats();
-        ServerFigures {
-            clients: Bounded { now: clients, bound: max_clients, refused: self.shared.clients_refused() },
-            fallback_tasks: Bounded { now: tasks, bound: max_tasks, refused: tasks_refused },
-            accepted: stats.accepted.get(),
-            auth_failures: stats.access.failures.get(),
-            commands_refused: stats.access.refused(),
-            closed: stats.closed.snapshot(),
-            accept_errors: stats.accept_errors.snapshot(),
-            tls_handshakes: self.shared.doorkeeper().handshakes(),
-            certificates: self.shared.expiries(),
-            certificate_reloads: stats.certificate_reloads.snapshot(),
-            reloads: stats.reloads.snapshot(),
-        }
-    }
 }

@@ -10,5 +10,5 @@ use super::Admin;
 
 /// The state of this moment.
 pub(super) async fn state(extract::State(admin): extract::State<Arc<Admin>>) -> Json<State> {
-    Json(State::of(admin.shared.engine(), Some(&admin.figures())))
+    Json(State::of(admin.shared.engine(), Some(&admin.shared.figures())))
 }

@@ -249,3 +249,46 @@ async fn idle_visitors_are_sent_home_when_the_interface_ends() {
     let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_buf(&mut answer)).await;
     assert_eq!(ended.expect("closed well before the patience with idle visitors is over").unwrap(), 0);
 }
+
+fn post(headers: &str, body: &str) -> String {
+    format!("POST /api/v1/mode HTTP/1.0\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn modes_are_switched_by_json_and_by_nobody_elses_page() {
+    let served = serve_settings(&format!("{CACHE}{SESSION}")).await;
+    let json = "Host: 127.0.0.1:9180\r\nContent-Type: application/json\r\n";
+    let wish = r#"{"mode":"origin-only"}"#;
+    for (headers, body, status, told) in [
+        ("Host: 127.0.0.1:9180\r\n", wish, 415, "application/json"),
+        ("Host: 127.0.0.1:9180\r\nContent-Type: text/plain\r\n", wish, 415, "application/json"),
+        (&format!("{json}Origin: http://evil.example\r\n"), wish, 403, "from elsewhere"),
+        (&format!("{json}Origin: null\r\n"), wish, 403, "from elsewhere"),
+        (
+            "Host: evil.example:9180\r\nContent-Type: application/json\r\nOrigin: http://evil.example:9180\r\n",
+            wish,
+            403,
+            "by its address",
+        ),
+        (json, "", 400, "not a wish"),
+        (json, r#"{"mode":"fast"}"#, 400, "no such mode"),
+        (json, r#"{"mode":"auto","rout":"page"}"#, 400, "unknown field"),
+        (json, r#"{"mode":"auto","route":"pages"}"#, 404, "did you mean 'page'?"),
+        (json, r#"{"mode":"origin-only","route":"session"}"#, 409, "its role is session"),
+        (json, &format!(r#"{{"mode":"{}"}}"#, "x".repeat(5_000)), 413, ""),
+    ] {
+        let answer = served.say(&post(headers, body)).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.0 {status}")) && answer.contains(told),
+            "{headers} {body}: {answer}"
+        );
+    }
+    assert_eq!(
+        served.get("/api/v1/mode").await.body,
+        r#"{"routes":[{"route":"page","mode":"auto"},{"route":"session","mode":"auto"}]}"#
+    );
+    let ours = format!("{json}Origin: http://127.0.0.1:9180\r\n");
+    let answer = served.say(&post(&ours, wish)).await;
+    assert!(answer.ends_with(r#"{"mode":"origin-only","routes":1,"changed":1}"#), "{answer}");
+    assert!(served.get("/api/v1/mode").await.body.contains(r#"{"route":"page","mode":"origin-only"}"#));
+}

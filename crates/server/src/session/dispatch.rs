@@ -5,15 +5,15 @@
 
 mod listening;
 mod opened;
+mod ours;
 mod own;
 mod scatter;
-mod touched;
 mod whereabouts;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use failsoft::classify::{Course, Read, Unjudged, classify};
+use failsoft::classify::{CROSSSLOT, Course, Read, Unjudged, classify};
 use failsoft::context::Context;
 use failsoft::delivery::Sink;
 use failsoft::job::{Job, Matter, Progress};
@@ -21,21 +21,23 @@ use failsoft::node::{Author, Leave, Node, Question, Speaker};
 use failsoft::route::Way;
 use failsoft::stand_in::StandIn;
 use failsoft::topology::Place;
+use failsoft::touched::{Fate, Touched};
 use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
-use failsoft_resp::commands::Class;
+use failsoft_resp::commands::{Arguments, Class};
 use failsoft_resp::encode;
 use failsoft_resp::{Command, Limits, ProtocolError};
 
 use self::opened::Opened;
+pub(super) use self::opened::not_in_transaction;
 pub(super) use self::whereabouts::{Berth, Queue, Whereabouts};
 use super::access::{Access as ClientAccess, Verdict};
 use super::doorstep::Doorstep;
 use super::ears::Ears;
 use super::greeting::{Greeting, Said};
-use super::replies::{Inbox, Replies, Slot, Touched};
+use super::replies::{Inbox, Replies, Slot};
 
 /// Turns one client's commands into answers.
 pub(super) struct Dispatcher {
@@ -77,8 +79,6 @@ pub(super) struct Want {
 }
 
 const OK: &[u8] = b"+OK\r\n";
-/// What is said of keys that do not lie together, in the words of Redis.
-const CROSSSLOT_REPLY: &[u8] = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
 /// What a transaction that could not be opened ends with, in the words of Redis.
 const DISCARDED: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
 
@@ -184,11 +184,12 @@ impl Dispatcher {
                 self.change(command, RouteId::PLAIN, Way::Write, Place::Anywhere, Touched::Nothing, now);
             }
             Course::Unjudged(Unjudged::Unknown) => {
-                let touched = self.touched_by_unknown(command);
+                let touched = self.touched_by(command, Course::Unjudged(Unjudged::Unknown));
                 self.change(command, RouteId::PLAIN, Way::Script, Place::Anywhere, touched, now);
             }
             Course::Scatter { spec, voids } => self.scatter(command, spec, voids),
-            Course::CrossSlot => self.say(CROSSSLOT_REPLY),
+            Course::CrossSlot => self.say(CROSSSLOT),
+            Course::Own(_) => return self.answer_own(command),
             Course::AboutCluster(spec) => self.say(&self.answer_about_cluster(command, spec)),
             Course::Read(read) => self.read(command, read, now),
             Course::ReadMany { route, verb, place } => self.read_many(command, route, verb, place, now),
@@ -197,8 +198,8 @@ impl Dispatcher {
             {
                 self.say(told);
             }
-            Course::Change { route, voids, way, place } => {
-                let touched = self.touched(command, voids);
+            course @ Course::Change { route, way, place, voids: _ } => {
+                let touched = self.touched_by(command, course);
                 self.change(command, route, way, place, touched, now);
             }
         }
@@ -228,6 +229,10 @@ impl Dispatcher {
         let Some(want) = self.wants_own(command, course) else {
             return self.greet(command);
         };
+        if let Some(told) = self.refuse_held(command) {
+            self.say(&told);
+            return Next::Continue;
+        }
         let is_multi = command.arg(0).eq_ignore_ascii_case(b"MULTI");
         if is_multi && self.context.views.redis.is_sharded() {
             self.opened = Some(Opened::default());
@@ -278,7 +283,7 @@ impl Dispatcher {
             now,
         );
         let job = if self.has_write_under_way() { job.passing_front() } else { job };
-        self.begin(job, command.frame(), Touched::Nothing, now);
+        self.begin(job, command.frame(), now);
     }
 
     /// Whether a command of this client that makes copies void has not been answered: what it reads meanwhile must come
@@ -313,16 +318,15 @@ impl Dispatcher {
     }
 
     fn change(&mut self, command: &Command<'_>, route: RouteId, way: Way, place: Place, touched: Touched, now: Time) {
-        touched.invalidate(&self.context.world);
         let (protocol, stand_in) = (self.greeting.protocol(), StandIn::of(command.arg(0)));
         let matter = Matter { route, way, verb: None, key: 0..0, place, protocol, stand_in };
         // Where there is one primary for good it is never sent again.
-        let job = if self.context.world.deployment().is_discovered() {
-            self.job(matter, command, now)
-        } else {
-            Job::new(&self.context.world, matter, Vec::new(), now)
+        let frame = match self.context.world.deployment().is_discovered() {
+            true => self.keep_frame(command),
+            false => Vec::new(),
         };
-        self.begin(job, command.frame(), touched, now);
+        let job = Job::of_change(&self.context.world, matter, frame, touched, now);
+        self.begin(job, command.frame(), now);
     }
 
     fn spare_frame(&mut self) -> Vec<u8> {
@@ -334,20 +338,41 @@ impl Dispatcher {
 
     /// A job that may be asked again, so it keeps its frame.
     fn job(&mut self, matter: Matter, command: &Command<'_>, now: Time) -> Job {
-        let mut frame = self.spare_frame();
-        frame.extend_from_slice(command.frame());
-        self.context.world.handle_request();
+        let frame = self.keep_frame(command);
         Job::new(&self.context.world, matter, frame, now)
     }
 
+    fn keep_frame(&mut self, command: &Command<'_>) -> Vec<u8> {
+        let mut frame = self.spare_frame();
+        frame.extend_from_slice(command.frame());
+        self.context.world.handle_request();
+        frame
+    }
+
+    /// What a command with this course may change. Whichever database it is on: a copy too many is lost rather than one
+    /// too few.
+    pub(super) fn touched_by(&self, command: &Command<'_>, course: Course) -> Touched {
+        Touched::by(&self.context.world, course, command)
+    }
+
+    /// A command that may change this is about to be sent on the client's own connection.
+    pub(super) fn handle_begun(&self, touched: &Touched) {
+        touched.handle_begun(&self.context.world);
+    }
+
+    /// It has ended.
+    pub(super) fn handle_ended(&self, touched: &Touched, fate: Fate) {
+        touched.handle_ended(&self.context.world, fate);
+    }
+
     #[inline]
-    fn begin(&mut self, mut job: Job, frame: &[u8], touched: Touched, now: Time) {
+    fn begin(&mut self, mut job: Job, frame: &[u8], now: Time) {
         match job.advance(&self.context, now) {
             Progress::Ask(ask) if ask.tier != Tier::Origin => {
                 let author = job.author();
                 // A script may change keys that it does not name.
-                let voids = !matches!(touched, Touched::Nothing) || job.matter().way == Way::Script;
-                let ticket = self.replies.push(Slot::Asked { job, touched });
+                let voids = !job.touched().is_nothing() || job.matter().way == Way::Script;
+                let ticket = self.replies.push(Slot::Asked { job });
                 if voids {
                     self.written = Some(ticket);
                 }
@@ -365,7 +390,7 @@ impl Dispatcher {
     }
 
     /// What the client is told if it may not run this command.
-    pub(super) fn judge(&self, command: &Command<'_>) -> Option<Vec<u8>> {
+    pub(super) fn judge<A: Arguments + ?Sized>(&self, command: &A) -> Option<Vec<u8>> {
         match self.access.judge(command) {
             Verdict::Allowed => None,
             verdict @ (Verdict::NeedsAuth | Verdict::Denied(_)) => {

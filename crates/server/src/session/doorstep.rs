@@ -14,6 +14,7 @@ use crate::shared::Shared;
 /// Where a client has come in.
 pub(super) struct Doorstep {
     shared: Arc<Shared>,
+    peer: Option<SocketAddr>,
     local: Option<SocketAddr>,
     speech: Speech,
 }
@@ -25,7 +26,17 @@ impl Doorstep {
             Wire::Plain(_) => Speech::Plain,
             Wire::Tls(_) => Speech::Tls,
         };
-        Self { shared, local: wire.local_addr(), speech }
+        Self { shared, peer: wire.peer_addr(), local: wire.local_addr(), speech }
+    }
+
+    /// What all threads share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Where the client has come from, for the log.
+    pub(super) fn whence(&self) -> String {
+        self.peer.map_or_else(|| "a local socket".to_owned(), |peer| peer.to_string())
     }
 
     /// Where the client is told that failsoft is.

@@ -7,8 +7,8 @@
 mod apart;
 mod detours;
 mod inbox;
+mod last;
 mod order;
-mod touched;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,8 +16,10 @@ use std::sync::atomic::AtomicUsize;
 use std::task::{Context as Turn, Poll, Waker};
 
 use failsoft::context::Context;
+use failsoft::facts::{Answered, Facts};
 use failsoft::gather::gather;
 use failsoft::job::{Job, Progress};
+use failsoft::own::{self, Asker, OwnCommand};
 use failsoft::telemetry::tally::Tally;
 use failsoft::topology::Moved;
 use failsoft::verb::ManyVerb;
@@ -28,7 +30,7 @@ use tokio::sync::Notify;
 
 use self::detours::{Detours, Repeated};
 pub(crate) use self::inbox::Inbox;
-pub(crate) use self::touched::Touched;
+use self::last::Last;
 use failsoft::gauge::Gauge;
 
 /// Buffers of frames kept for the next requests of this client.
@@ -83,6 +85,7 @@ struct Inner {
     detours: Detours,
     /// Where slots are that some of them were about.
     moved: Moved,
+    last: Last,
 }
 
 /// What is outstanding for a client.
@@ -110,8 +113,6 @@ pub(crate) enum Slot {
     Asked {
         /// The request.
         job: Job,
-        /// What it changes.
-        touched: Touched,
     },
     /// A question about several keys is out to the primary.
     AskedMany {
@@ -146,6 +147,7 @@ impl Replies {
             typical: UNKNOWN_REPLY,
             detours: Detours::default(),
             moved: Moved::default(),
+            last: Last::default(),
         };
         Self {
             inner: Mutex::new(inner),
@@ -179,8 +181,9 @@ impl Replies {
     #[inline]
     pub(crate) fn push_ended(&self, mut job: Job, ending: Ending, now: Time) {
         let mut inner = self.inner.lock();
-        let Inner { context, outgoing, slots, first, held, .. } = &mut *inner;
+        let Inner { context, outgoing, slots, first, held, last, .. } = &mut *inner;
         job.finish(&context.world, ending, now);
+        last.note(*first + slots.len() as u64, job.facts(ending, now));
         if slots.is_empty() {
             job.render(&context.world, ending, &[], outgoing);
             *first += 1;
@@ -203,16 +206,13 @@ impl Replies {
         let context = self.inner.lock().context.clone();
         if !self.fallbacks.try_enter() {
             context.give_back(&job, progress, context.now());
-            return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec());
+            return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec().into());
         }
         let replies = self.clone();
         tokio::spawn(async move {
-            let mut job = job;
-            let ending = context.run(&mut job, progress).await;
-            let mut reply = Vec::new();
-            job.render(&context.world, ending, &[], &mut reply);
+            let answered = context.end(job, progress).await;
             replies.fallbacks.leave();
-            replies.complete(ticket, reply);
+            replies.complete(ticket, answered);
         });
     }
 
@@ -220,23 +220,49 @@ impl Replies {
     pub(crate) fn run_many(self: &Arc<Self>, ticket: u64, job: Job, verb: ManyVerb, asked: Option<(Outcome, Vec<u8>)>) {
         let context = self.inner.lock().context.clone();
         if !self.fallbacks.try_enter() {
-            return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec());
+            return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec().into());
         }
         let replies = self.clone();
         tokio::spawn(async move {
             let asked = asked.as_ref().map(|(outcome, reply)| (*outcome, reply.as_slice()));
-            let mut reply = Vec::new();
-            gather(&context, verb, job.frame(), asked, job.matter().protocol, &mut reply).await;
+            let answered = gather(&context, verb, job.frame(), asked, job.matter().protocol).await;
             replies.fallbacks.leave();
-            replies.complete(ticket, reply);
+            replies.complete(ticket, answered);
+        });
+    }
+
+    /// Runs one of failsoft's own commands, whose place is `ticket`, in a task.
+    pub(crate) fn run_own(self: &Arc<Self>, ticket: u64, command: OwnCommand, asker: Asker) {
+        let context = self.inner.lock().context.clone();
+        if !self.fallbacks.try_enter() {
+            return self.complete(ticket, TOO_MANY_FALLBACKS.to_vec().into());
+        }
+        let replies = self.clone();
+        tokio::spawn(async move {
+            let answered = own::run(&context, command, &asker).await;
+            replies.fallbacks.leave();
+            replies.complete(ticket, answered);
         });
     }
 
     /// Puts an answer in its place.
-    pub(crate) fn complete(&self, ticket: u64, reply: Vec<u8>) {
+    pub(crate) fn complete(&self, ticket: u64, answered: Answered) {
         let mut inner = self.inner.lock();
-        inner.settle(ticket, reply);
+        inner.last.note(ticket, answered.facts);
+        inner.settle(ticket, answered.reply);
         inner.wake();
+    }
+
+    /// What is known of the last answer. Once all before have been answered.
+    pub(crate) fn last(&self) -> Facts {
+        self.inner.lock().last.facts()
+    }
+
+    /// The client's last answer has come on a connection of its own.
+    pub(crate) fn note_last_of_own(&self) {
+        let mut inner = self.inner.lock();
+        let ticket = inner.first;
+        inner.last.note_of_primary(ticket);
     }
 
     /// Appends what comes without having been asked for, between two replies.
@@ -411,13 +437,17 @@ impl Inner {
     fn answer(&mut self, ticket: u64, ending: Ending, reply: &[u8], now: Time) {
         self.typical = reply.len().max(self.typical - self.typical.div_ceil(8));
         let is_lost = self.closed || self.is_full(reply.len());
-        let Self { slots, context, outgoing, first, tally, .. } = self;
+        let Self { slots, context, outgoing, first, tally, last, .. } = self;
         let (Some(Slot::Asked { job, .. }) | Some(Slot::AskedMany { job, .. })) =
             slots.get_mut((ticket - *first) as usize)
         else {
             return;
         };
-        job.finish_among(tally, &context.world, ending, now);
+        if job.finish_among(tally, &context.world, ending, now) {
+            last.note_of_primary(ticket);
+        } else {
+            last.note(ticket, job.facts(ending, now));
+        }
         if is_lost {
             self.settle(ticket, Vec::new());
         } else if ticket == *first {

@@ -8,7 +8,9 @@ use failsoft_core::role::Stance;
 use failsoft_core::stale::Acceptance;
 use serde_json::{Value, json};
 
-use super::{Explained, shard, text};
+use failsoft::explain::text;
+
+use super::{Explained, shard};
 
 /// The explanation.
 pub(super) fn of(explained: &Explained<'_>) -> Value {
@@ -50,6 +52,7 @@ fn parts(explained: &Explained<'_>) -> Vec<Value> {
         | Told::Dedicated
         | Told::WrongArity
         | Told::Unknown { .. }
+        | Told::Own
         | Told::AboutCluster
         | Told::CrossSlot
         | Told::Walked(_)
@@ -64,6 +67,7 @@ fn course<'t, 'w>(told: &'t Told<'w>) -> (&'static str, Vec<&'t Walk<'w>>, Optio
         Told::Dedicated => ("dedicated connection", Vec::new(), None),
         Told::WrongArity => ("wrong number of arguments", Vec::new(), None),
         Told::AboutCluster => ("answered for the cluster", Vec::new(), None),
+        Told::Own => ("answered as failsoft's own", Vec::new(), None),
         Told::CrossSlot => ("refused: keys in several slots", Vec::new(), None),
         Told::Unknown { walk, .. } => ("unknown command", vec![walk], None),
         Told::Walked(walk) => ("routed", vec![walk], None),
@@ -76,7 +80,7 @@ fn course<'t, 'w>(told: &'t Told<'w>) -> (&'static str, Vec<&'t Walk<'w>>, Optio
 }
 
 fn walk(explained: &Explained<'_>, walk: &Walk<'_>) -> Value {
-    let plan = walk.route.plan(walk.way);
+    let plan = walk.plan();
     json!({
         "key": walk.key.as_deref().map(text::shown),
         "route": walk.route.name.as_ref(),

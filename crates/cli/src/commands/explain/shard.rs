@@ -10,7 +10,7 @@ use failsoft_core::cluster::{Slot, Standing};
 use serde_json::{Value, json};
 
 use super::look::{Asked, Looked};
-use super::text::shown;
+use failsoft::explain::text::shown;
 
 /// Every node that the explanation tells of.
 pub(super) fn nodes_of(explanation: &Explanation<'_>) -> Vec<Arc<Node>> {
@@ -18,7 +18,7 @@ pub(super) fn nodes_of(explanation: &Explanation<'_>) -> Vec<Arc<Node>> {
     let shards: Vec<&Shard> = match &explanation.told {
         Told::Scattered { parts } => parts.iter().filter_map(|part| at(view, &part.located)).collect(),
         Told::Everywhere(_) => view.shards().iter().collect(),
-        Told::Here | Told::AboutCluster | Told::CrossSlot | Told::WrongArity => Vec::new(),
+        Told::Here | Told::Own | Told::AboutCluster | Told::CrossSlot | Told::WrongArity => Vec::new(),
         Told::Dedicated | Told::Unknown { .. } | Told::Walked(_) | Told::TakenApart { .. } => explanation
             .located
             .as_ref()
@@ -35,12 +35,6 @@ fn at<'v>(view: &'v View, located: &Located) -> Option<&'v Shard> {
 
 fn anywhere(view: &View) -> Option<&Shard> {
     view.shard_of(Place::Anywhere)
-}
-
-/// The slot, and what decided for it.
-pub(super) fn slot(located: &Located) -> String {
-    let tag = located.tag.as_deref().map_or_else(String::new, |tag| format!(", by the hash tag {{{}}}", shown(tag)));
-    format!("{}{tag}", located.slot)
 }
 
 /// The shard at `located`, or the only one, in lines.

@@ -5,6 +5,7 @@ use super::source::{Fetch, Source};
 use super::written::{OnOutage, WrittenDefault, WrittenRoute};
 use crate::settings::judge::Judge;
 use crate::settings::local::{LocalMode, why_not_in_front};
+use crate::settings::request::WrittenMode;
 use crate::value::{Shape, Value};
 use bytes::Bytes;
 use failsoft_core::role::Role;
@@ -18,6 +19,14 @@ pub(super) fn may_be_answered_without_redis(role: Role) -> bool {
 pub(super) fn judge(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
     judge_fallbacks(written, role, path, judge);
     judge_on_outage(written, role, path, judge);
+    judge_mode(written, role, path, judge);
+}
+
+fn judge_mode(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
+    let (Some(WrittenMode::OriginOnly), Some(why)) = (written.mode, why_only_redis(role)) else { return };
+    judge
+        .error(format!("{path}.mode"), format!("a route with role \"{role}\" may not be \"origin-only\": {why}"))
+        .hint("leave `mode` out, or give the keys the role they really have");
 }
 
 fn judge_fallbacks(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
@@ -50,7 +59,7 @@ pub(super) fn judge_front(written: &WrittenRoute, ground: &Ground<'_>, path: &st
 }
 
 /// Why nothing but Redis may answer for a role, in one sentence.
-fn why_only_redis(role: Role) -> Option<&'static str> {
+pub(crate) fn why_only_redis(role: Role) -> Option<&'static str> {
     match role {
         Role::Cache | Role::Flag => None,
         Role::Session => Some("an answer that Redis did not give could make somebody else of a user"),

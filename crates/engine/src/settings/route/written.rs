@@ -1,6 +1,7 @@
 //! A route as it is written.
 
 use crate::settings::local::LocalMode;
+use crate::settings::request::WrittenMode;
 use crate::settings::units::WrittenDuration;
 use crate::value::Shape;
 use failsoft_core::role::Role;
@@ -85,6 +86,10 @@ pub(crate) struct WrittenRoute {
     #[serde(default)]
     #[schemars(extend("x-min" = "1ms", "x-max" = "10s"))]
     pub(crate) wait_timeout: Option<WrittenDuration>,
+    /// What is done with requests whatever is observed, until somebody switches it; request.mode when left out.
+    /// "origin-only" is for roles "cache" and "flag".
+    #[serde(default)]
+    pub(crate) mode: Option<WrittenMode>,
     /// What a rate limit does while Redis is away; "closed" when left out, and nothing else in this version.
     #[serde(default)]
     pub(crate) on_outage: Option<OnOutage>,

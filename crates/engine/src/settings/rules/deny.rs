@@ -10,9 +10,19 @@ use failsoft_resp::commands::{self, Arguments, Flags, Spec};
 
 /// What is denied beyond loopback unless the settings say otherwise: what destroys everything, stops the server, or
 /// is known as a way from a Redis connection into the machine (CONFIG SET, MODULE LOAD, REPLICAOF a server of the
-/// attacker's), or makes new users for later.
-const BEYOND_LOOPBACK: &[&str] =
-    &["FLUSHALL", "FLUSHDB", "CONFIG", "DEBUG", "SHUTDOWN", "MODULE", "REPLICAOF", "SLAVEOF", "ACL SETUSER"];
+/// attacker's), makes new users for later, or takes Redis from everybody.
+const BEYOND_LOOPBACK: &[&str] = &[
+    "FLUSHALL",
+    "FLUSHDB",
+    "CONFIG",
+    "DEBUG",
+    "SHUTDOWN",
+    "MODULE",
+    "REPLICAOF",
+    "SLAVEOF",
+    "ACL SETUSER",
+    "FAILSOFT MODE",
+];
 
 /// Commands that nobody may run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,9 +165,16 @@ mod tests {
     fn nothing_is_denied_on_loopback_and_what_is_dangerous_is_beyond() {
         assert!(DenyList::unsaid(Reach::Loopback).is_empty());
         let beyond = DenyList::unsaid(Reach::BeyondLoopback);
-        for call in
-            ["FLUSHALL", "FLUSHDB", "CONFIG GET x", "DEBUG SLEEP 1", "SHUTDOWN", "MODULE LOAD x", "ACL SETUSER x"]
-        {
+        for call in [
+            "FLUSHALL",
+            "FLUSHDB",
+            "CONFIG GET x",
+            "DEBUG SLEEP 1",
+            "SHUTDOWN",
+            "MODULE LOAD x",
+            "ACL SETUSER x",
+            "FAILSOFT MODE auto",
+        ] {
             assert!(denies(&beyond, call), "{call}");
         }
         assert!(!denies(&beyond, "GET x") && !denies(&beyond, "ACL WHOAMI") && !denies(&beyond, "INFO"));

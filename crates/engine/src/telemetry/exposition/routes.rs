@@ -1,6 +1,7 @@
 //! What requests came to: over all routes, and for each.
 
 use failsoft_core::Tier;
+use failsoft_core::mode::Mode;
 
 use super::page::Page;
 use crate::route::Route;
@@ -38,4 +39,7 @@ fn tell(page: &mut Page, route: &Route) {
     }
     page.sample(Metric::StaleAnswers, &[name], stats.stale());
     page.samples_by(Metric::Errors, &[name], stats.errors());
+    let present = route.mode.get();
+    page.samples_by(Metric::Mode, &[name], Mode::ALL.map(|mode| (mode.name(), u64::from(mode == present))));
+    page.sample(Metric::ModeChanges, &[name], stats.mode_changes());
 }

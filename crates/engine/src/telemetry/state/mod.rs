@@ -19,7 +19,8 @@ pub type Counts = BTreeMap<String, u64>;
 pub struct State {
     /// Which failsoft this is.
     pub version: String,
-    /// What the operator wishes: `auto`, routing by what is observed.
+    /// What operators want of the routes: `auto`, `origin-only` or `pass-through` if they all have the same mode,
+    /// otherwise `mixed`.
     pub mode: String,
     /// Times that new settings have come into force since the start.
     pub generation: u64,
@@ -54,6 +55,8 @@ pub struct RouteState {
     pub keys: String,
     /// What the keys are for.
     pub role: String,
+    /// What the operator wants of it: `auto`, `origin-only` or `pass-through`.
+    pub mode: String,
     /// How requests go.
     pub plan: PlanState,
     /// Requests by how they were routed.

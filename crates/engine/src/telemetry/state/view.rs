@@ -14,6 +14,7 @@ use super::{
 };
 use crate::engine::Engine;
 use crate::health::Health;
+use crate::mode::modes;
 use crate::node::Node;
 use crate::route::Route;
 use crate::settings::Settings;
@@ -25,6 +26,7 @@ use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
 use crate::topology::{Deployment, Measured, Shard, View};
 use crate::tracking::Tracking;
+use crate::world::World;
 use crate::write_back::WriteBack;
 
 impl State {
@@ -34,7 +36,7 @@ impl State {
         let settings = engine.settings();
         Self {
             version: VERSION.to_owned(),
-            mode: "auto".to_owned(),
+            mode: mode_of_all(&world),
             generation,
             uptime_seconds: engine.clock().now().since(Time::ZERO).as_secs_f64(),
             routes: world.routes().map(|(keys, route)| route_state(keys, route)).collect(),
@@ -49,12 +51,19 @@ impl State {
     }
 }
 
+fn mode_of_all(world: &World) -> String {
+    let mut modes = modes(world).map(|(_, mode)| mode);
+    let first = modes.next().unwrap_or_default();
+    if modes.all(|mode| mode == first) { first.to_string() } else { "mixed".to_owned() }
+}
+
 fn route_state(keys: &str, route: &Route) -> RouteState {
     let stats = &route.stats;
     RouteState {
         name: route.name.to_string(),
         keys: keys.to_owned(),
         role: route.role.to_string(),
+        mode: route.mode.get().to_string(),
         plan: plan_state(route),
         requests: counts(Status::ALL.map(|status| (status.name(), stats.status(status)))),
         answers: counts(route.through.tiers.iter().map(|tier| (tier.name(), stats.answers(tier)))),

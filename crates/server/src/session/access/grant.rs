@@ -53,6 +53,7 @@ fn only_reads(spec: &Spec) -> bool {
         Class::Read | Class::Blocking | Class::PubSub | Class::Transaction => !may_change,
         Class::Connection => !may_change && spec.name != "script|debug",
         Class::Server => is_harmless(spec),
+        Class::Own => !may_change,
         Class::Write | Class::Script | Class::Publish | Class::Monitor => false,
     }
 }
@@ -64,6 +65,8 @@ fn names_what_it_touches<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> boo
         Class::Blocking | Class::PubSub | Class::Publish | Class::Transaction => true,
         Class::Connection => spec.name != "script|debug" && !(spec.name == "client|tracking" && hears_of_all(command)),
         Class::Server => is_harmless(spec),
+        // What an administrator may do with routes is done to all their keys.
+        Class::Own => !spec.flags.contains(Flags::ADMIN),
         Class::Script | Class::Monitor => false,
     }
 }

@@ -111,6 +111,14 @@ impl Access {
         self.standing == Standing::Stranger
     }
 
+    /// What the client is called that has said who it is.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match &self.standing {
+            Standing::Own(user) => Some(user.name()),
+            Standing::Anybody | Standing::Stranger | Standing::OfRedis => None,
+        }
+    }
+
     /// Takes up a name and a password of one of failsoft's own users. The client stays who it was if they are wrong, as
     /// in Redis.
     pub(crate) fn log_in(&mut self, name: &[u8], password: &[u8]) -> Login {

@@ -3,7 +3,7 @@
 use failsoft_core::Time;
 
 use super::effect::{Channels, Effect, Manner};
-use crate::session::replies::Touched;
+use failsoft::touched::Touched;
 
 /// One thing that is owed.
 pub(super) struct Debt {

@@ -4,12 +4,14 @@
 //! connection of its own waits until the client has gone back to the shared ones, where it is routed as its key says.
 
 mod opening;
+mod own;
 
 use std::sync::Arc;
 
 use failsoft::apology::{Code, apologise};
 use failsoft::classify::{Course, Unjudged};
 use failsoft::node::{Dedicated, Speaker};
+use failsoft::touched::{Fate, Touched};
 use failsoft_core::cluster::Redirect;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
@@ -27,7 +29,6 @@ use super::ledger::{Following, Heard, Ledger, Unfit};
 use crate::session::access::Login;
 use crate::session::dispatch::{Berth, Dispatcher, Queue, Want, Whereabouts};
 use crate::session::greeting::names_user;
-use crate::session::replies::Touched;
 
 /// A command that no Redis knows: it is refused, and the transaction that it is in with it.
 const SPOILER: &[u8] = b"*1\r\n$16\r\nfailsoft-refused\r\n";
@@ -50,6 +51,8 @@ pub(super) struct Desk {
     berth: Berth,
     /// What the connection was made for has been asked.
     has_served: bool,
+    /// The client's last answer is one that has come here.
+    is_last: bool,
     /// What is to be asked of another node, and who has named it.
     pub(super) astray: Option<(Box<[u8]>, Redirect)>,
     /// A transaction has been opened here, and the node has not taken a command with a key: what it was opened with.
@@ -65,7 +68,7 @@ pub(super) enum Taken {
     Held,
     /// It was the last.
     Last,
-    /// It belongs to another shard, and has nothing to do with the state of this connection.
+    /// It is for another shard or for failsoft itself, and has nothing to do with the state of this connection.
     Elsewhere,
 }
 
@@ -109,7 +112,8 @@ impl Desk {
             | Class::Publish
             | Class::Blocking
             | Class::Monitor
-            | Class::Connection => Berth::Free(want.place),
+            | Class::Connection
+            | Class::Own => Berth::Free(want.place),
         };
         let (identity, astray, opening) = (None, None, None);
         let mut desk = Self {
@@ -122,6 +126,7 @@ impl Desk {
             identity,
             berth,
             has_served: false,
+            is_last: false,
             astray,
             opening,
         };
@@ -174,10 +179,17 @@ impl Desk {
             self.turn_away(told, out, now);
             return Taken::Yes;
         }
+        if let Course::Own(spec) = course {
+            return self.take_own(spec, dispatcher, out, now);
+        }
         let is_about_shards = dispatcher.is_about_shard_channels(command);
         let told = dispatcher.impossible(command, course).or_else(|| dispatcher.refuse_protocol(command));
         if let Some(told) = told.or((is_about_shards && self.ledger.is_queueing()).then(Dispatcher::not_queued)) {
             self.turn_away(told.to_vec(), out, now);
+            return Taken::Yes;
+        }
+        if let Some(told) = dispatcher.refuse_held(command) {
+            self.turn_away(told, out, now);
             return Taken::Yes;
         }
         if is_about_shards {
@@ -237,8 +249,9 @@ impl Desk {
         }
         let mut onward = Onward::Same;
         while let Some(reply) = self.line.next_reply()? {
+            let fate = Fate::of_reply(reply);
             let settled = self.ledger.handle_reply(reply, now, out).map_err(|Unfit| Silence::ProtocolViolation)?;
-            dispatcher.invalidate(&settled.touched);
+            dispatcher.handle_ended(&settled.touched, fate);
             match settled.heard {
                 Heard::Nothing => {}
                 Heard::Id(id) => self.handle_id(id, dispatcher),
@@ -307,7 +320,7 @@ impl Desk {
                 }
                 Unpaid::Lost { start, doubt, touched } => (start, doubt, touched),
             };
-            dispatcher.invalidate(&touched);
+            dispatcher.handle_ended(&touched, Fate::Unknown);
             let (code, because) = match (line.may_have_sent(start), doubt) {
                 (true, Doubt::Happened) => (Code::OutcomeUnknown, Outcome::Silent(silence)),
                 (true, Doubt::Nothing) => (Code::Unavailable, Outcome::Silent(silence)),
@@ -325,9 +338,9 @@ impl Desk {
     }
 
     fn send(&mut self, command: &Command<'_>, spec: Option<&Spec>, course: Course, dispatcher: &Dispatcher, now: Time) {
-        self.has_served = true;
+        (self.has_served, self.is_last) = (true, true);
         let touched = dispatcher.touched_by(command, course);
-        dispatcher.invalidate(&touched);
+        dispatcher.handle_begun(&touched);
         let (effect, manner) = match (spec, course) {
             // Redis ends the transaction also by an EXEC that it cannot read.
             (None, Course::Unjudged(Unjudged::Arity(spec))) if spec.name == "exec" => {
@@ -345,7 +358,7 @@ impl Desk {
         let again = self.again(command, course, dispatcher);
         let entry = Entry { effect, manner, patience, doubt, touched, start, asked: now, again };
         let unanswered = self.ledger.enter(entry);
-        dispatcher.invalidate(&unanswered);
+        dispatcher.handle_ended(&unanswered, Fate::Unknown);
     }
 
     /// Tells the client that a command was not carried out. In a transaction that has to spoil the whole of it, as a
@@ -361,12 +374,12 @@ impl Desk {
     }
 
     fn expectations(&self, course: Course, touched: &Touched) -> (Patience, Doubt) {
-        let harmless = if matches!(touched, Touched::Nothing) { Doubt::Nothing } else { Doubt::Happened };
+        let harmless = if touched.is_nothing() { Doubt::Nothing } else { Doubt::Happened };
         match course {
             Course::Dedicated { class: Class::Blocking, .. } if !self.ledger.is_queueing() => {
                 (Patience::Endless, Doubt::Happened)
             }
-            Course::Dedicated { .. } | Course::Here | Course::CrossSlot | Course::AboutCluster(_) => {
+            Course::Dedicated { .. } | Course::Here | Course::Own(_) | Course::CrossSlot | Course::AboutCluster(_) => {
                 (Patience::Timeout, harmless)
             }
             Course::Read(_) | Course::ReadMany { .. } => (Patience::Timeout, Doubt::Nothing),

@@ -20,7 +20,7 @@ use super::debt::{Debt, Doubt, Entry, Owed, Own, Patience, Unpaid};
 use super::effect::{Channels, Effect, Manner, ReplyMode};
 use super::message::{Frame, frame_of};
 use super::state::State;
-use crate::session::replies::Touched;
+use failsoft::touched::Touched;
 
 /// A node that is silent for so many times its timeout is given up, and everything that it owes.
 const STALL: u32 = 2;
@@ -184,6 +184,11 @@ impl Ledger {
         }
         let blocked = self.debts.front().filter(|debt| debt.patience == Patience::Endless)?;
         Some(blocked.asked.max(self.heard) + timeout)
+    }
+
+    /// How replies are followed.
+    pub(super) fn following(&self) -> Following {
+        self.following
     }
 
     /// Whether replies are passed on byte by byte.

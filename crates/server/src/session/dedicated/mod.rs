@@ -356,6 +356,7 @@ impl<'s> Own<'s> {
 
     /// The client goes back to the shared connections.
     fn release(self) {
+        self.desk.tell_last(&self.session.dispatcher);
         let Desk { line, ledger, .. } = self.desk;
         if ledger.state().is_pristine() {
             line.release();

@@ -103,6 +103,16 @@ impl State {
         self.tracking || self.subscriptions.any()
     }
 
+    /// Whether the connection is in the database of those who have none of their own.
+    pub(super) fn is_at_home(&self) -> bool {
+        self.database == Some(self.home)
+    }
+
+    /// Whether it is a user's that the client has named.
+    pub(super) fn is_of_user(&self) -> bool {
+        self.user
+    }
+
     /// What is subscribed to.
     pub(super) fn subscriptions(&self) -> Subscriptions {
         self.subscriptions

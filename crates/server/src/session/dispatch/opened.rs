@@ -8,14 +8,14 @@
 //! A command that is refused here spoils the transaction, as one that Redis refuses would: nothing of it is done, and
 //! EXEC says so.
 
-use failsoft::classify::{Course, Read, Unjudged, classify};
+use failsoft::classify::{CROSSSLOT, Course, Read, Unjudged, classify};
 use failsoft::node::{Leave, Speaker};
 use failsoft::topology::Place;
 use failsoft_core::Time;
-use failsoft_resp::Command;
 use failsoft_resp::commands::{Class, Spec, Spread};
+use failsoft_resp::{Command, encode};
 
-use super::{CROSSSLOT_REPLY, DISCARDED, Dispatcher, Next, OK, Want};
+use super::{DISCARDED, Dispatcher, Next, OK, Want};
 
 /// Commands without keys that are kept for one transaction, and their bytes; with more of them its place is any.
 const MOST_KEPT: usize = 64;
@@ -87,9 +87,11 @@ impl Dispatcher {
 
     fn queue_opened(&mut self, command: &Command<'_>, course: Course) -> Next {
         match course {
-            Course::CrossSlot => self.spoil_opened(CROSSSLOT_REPLY),
+            Course::CrossSlot => self.spoil_opened(CROSSSLOT),
             Course::Scatter { spec, .. } => self.spoil_opened(refusal_of(spec)),
             Course::AboutCluster(_) => self.spoil_opened(NOT_OF_ONE_SHARD),
+            Course::Own(spec) => self.spoil_opened(&not_in_transaction(spec)),
+            _ if let Some(told) = self.refuse_held(command) => self.spoil_opened(&told),
             _ if self.is_spoiled() => self.say(QUEUED),
             _ if self.is_about_shard_channels(command) => self.spoil_opened(Self::not_queued()),
             course if let Some(told) = self.impossible(command, course) => self.spoil_opened(told),
@@ -147,10 +149,18 @@ impl Dispatcher {
     }
 }
 
+/// What is said to one of failsoft's own commands in a transaction, which Redis would be asked to carry out.
+pub(in crate::session) fn not_in_transaction(spec: &Spec) -> Vec<u8> {
+    let mut told = Vec::new();
+    let name = spec.name.replace('|', " ").to_uppercase();
+    encode::error(&mut told, &format!("ERR {name} is not allowed in a transaction: Redis does not know it"));
+    told
+}
+
 /// What is said to a command that is taken apart where it cannot be.
 pub(super) fn refusal_of(spec: &Spec) -> &'static [u8] {
     match spec.spread {
-        Spread::Keys(_) => CROSSSLOT_REPLY,
+        Spread::Keys(_) => CROSSSLOT,
         Spread::Shards(_) | Spread::Cursor | Spread::Whole => NOT_OF_ONE_SHARD,
     }
 }

@@ -52,7 +52,8 @@ impl Dispatcher {
                 let (class, place) = (Class::Connection, Place::Anywhere);
                 Some(Want { speaker, leave: Leave::OfCircuit, class, place })
             }
-            Course::Unjudged(_)
+            Course::Own(_)
+            | Course::Unjudged(_)
             | Course::Read(_)
             | Course::ReadMany { .. }
             | Course::Scatter { .. }
@@ -141,6 +142,11 @@ impl Dispatcher {
     /// The client calls itself something else.
     pub(in crate::session) fn set_name(&mut self, name: &[u8]) {
         self.greeting.set_name(name);
+    }
+
+    /// The client's last answer has come on a connection of its own.
+    pub(in crate::session) fn note_last_of_own(&self) {
+        self.replies.note_last_of_own();
     }
 
     /// The client has reset its connection.

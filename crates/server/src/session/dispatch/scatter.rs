@@ -7,7 +7,7 @@ use failsoft_resp::{Command, encode};
 
 use super::Dispatcher;
 use crate::session::face::Word;
-use crate::session::replies::{Slot, Touched};
+use crate::session::replies::Slot;
 
 impl Dispatcher {
     /// Asks several shards; the answer comes when the last of them has answered.
@@ -19,16 +19,14 @@ impl Dispatcher {
                 return;
             }
         };
-        let touched = self.touched(command, voids);
-        touched.invalidate(&self.context.world);
         let ticket = self.replies.push(Slot::Running);
-        if !matches!(touched, Touched::Nothing) {
+        if voids != Voids::Nothing {
             self.written = Some(ticket);
         }
         if undertaking.pieces() > AT_ONCE {
             self.barrier = Some(ticket);
         }
-        let (replies, world) = (self.replies.clone(), self.context.world.clone());
+        let replies = self.replies.clone();
         let order = replies.clone();
         let (protocol, means) = (self.greeting.protocol(), self.doorstep.means(self.replies.gathered()));
         Gathering::begin(
@@ -37,10 +35,7 @@ impl Dispatcher {
             protocol,
             means,
             move || order.may_come_late(ticket),
-            move |reply| {
-                touched.invalidate(&world);
-                replies.complete(ticket, reply);
-            },
+            move |answered| replies.complete(ticket, answered),
         );
     }
 

@@ -4,14 +4,18 @@
 //! command may belong to another; then it has nothing to do with that state and goes the way that it would go without
 //! it. In a transaction there is no other way: its keys lie in one slot, or it is refused, in Redis' words.
 
-use failsoft::classify::{Course, Read};
+use failsoft::apology::{Code, apologise};
+use failsoft::classify::{CROSSSLOT, Course, Read};
 use failsoft::node::{Dedicated, Leave};
 use failsoft::topology::Place;
+use failsoft_core::outcome::Failure;
+use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
+use failsoft_core::{Outcome, Tier};
 use failsoft_resp::Command;
-use failsoft_resp::commands::{self, Class};
+use failsoft_resp::commands::{self, Access, Class};
 
+use super::Dispatcher;
 use super::opened::{NOT_OF_ONE_SHARD, refusal_of};
-use super::{CROSSSLOT_REPLY, Dispatcher};
 use crate::session::greeting::names_user;
 
 /// What a client of one Redis can be, and a client of a cluster cannot.
@@ -67,6 +71,21 @@ impl Dispatcher {
         }
     }
 
+    /// What is said to a command for a connection of the client's own, if no node is to be asked about one of its keys.
+    pub(in crate::session) fn refuse_held(&self, command: &Command<'_>) -> Option<Vec<u8>> {
+        let spec = commands::lookup(command.arg(0), command.get(1))?;
+        let world = &self.context.world;
+        let mut keys = commands::keys(spec, command).filter(|position| position.access != Access::Channel);
+        let is_held = |index: usize| world.route(world.route_of(command.arg(index))).is_held();
+        keys.any(|position| is_held(position.index)).then(|| {
+            let because = Outcome::Failed(Failure::HeldOpen);
+            let apology = Apology { tier: Tier::Primary, because, retry_after: RETRY_AFTER_DEFAULT };
+            let mut told = Vec::new();
+            apologise(Code::Unavailable, apology, &mut told);
+            told
+        })
+    }
+
     /// Where a command with this course is to be carried out.
     pub(in crate::session) fn whereabouts(
         &self,
@@ -76,10 +95,10 @@ impl Dispatcher {
         line: &Dedicated,
     ) -> Whereabouts {
         let place = match course {
-            Course::CrossSlot => return Whereabouts::Nowhere(CROSSSLOT_REPLY),
+            Course::CrossSlot => return Whereabouts::Nowhere(CROSSSLOT),
             Course::AboutCluster(_) if queue == Queue::Open => return Whereabouts::Nowhere(NOT_OF_ONE_SHARD),
             Course::Scatter { spec, .. } if queue == Queue::Open => return Whereabouts::Nowhere(refusal_of(spec)),
-            Course::AboutCluster(_) | Course::Scatter { .. } => return Whereabouts::Elsewhere,
+            Course::AboutCluster(_) | Course::Scatter { .. } | Course::Own(_) => return Whereabouts::Elsewhere,
             Course::Here | Course::Unjudged(_) => return Whereabouts::Here,
             Course::Read(Read { place, .. })
             | Course::ReadMany { place, .. }
@@ -90,9 +109,9 @@ impl Dispatcher {
         match (place, berth) {
             (Place::Anywhere, _) => Whereabouts::Here,
             (place, Berth::Pinned(own) | Berth::Free(own)) if place == own => Whereabouts::Here,
-            (_, Berth::Pinned(Place::Slot(_))) if is_held => Whereabouts::Nowhere(CROSSSLOT_REPLY),
+            (_, Berth::Pinned(Place::Slot(_))) if is_held => Whereabouts::Nowhere(CROSSSLOT),
             (place, _) if self.leads_to(line, place) => Whereabouts::Here,
-            _ if is_held => Whereabouts::Nowhere(CROSSSLOT_REPLY),
+            _ if is_held => Whereabouts::Nowhere(CROSSSLOT),
             _ => Whereabouts::Elsewhere,
         }
     }
@@ -112,6 +131,7 @@ fn is_of_one_node(class: Class) -> bool {
         | Class::Transaction
         | Class::PubSub
         | Class::Publish
-        | Class::Monitor => false,
+        | Class::Monitor
+        | Class::Own => false,
     }
 }

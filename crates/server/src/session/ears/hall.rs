@@ -87,7 +87,7 @@ impl Hall {
         if let Some(order) = order {
             let ticket = order.ticket;
             let told = self.carry_out(order).await?;
-            self.replies.complete(ticket, told);
+            self.replies.complete(ticket, told.into());
         }
         let now = self.context.now();
         for index in 0..self.ears.len() {

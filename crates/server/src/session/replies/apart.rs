@@ -11,13 +11,12 @@ use failsoft::scatter::{Gathering, Means, Undertaking};
 
 use failsoft_resp::Protocol;
 
-use super::{Inner, Replies, Slot, Touched};
+use super::{Inner, Replies, Slot};
 
 /// A command that goes on key by key.
 pub(super) struct Apart {
     undertaking: Undertaking,
     protocol: Protocol,
-    touched: Touched,
 }
 
 impl Replies {
@@ -33,10 +32,8 @@ impl Replies {
         if job.is_change() {
             self.hold_back(ticket);
         }
-        match inner.take(ticket) {
-            Slot::Asked { touched, .. } => Some(Apart { undertaking, protocol, touched }),
-            Slot::Ready(_) | Slot::AskedMany { .. } | Slot::Running => None,
-        }
+        inner.place(ticket, Slot::Running);
+        Some(Apart { undertaking, protocol })
     }
 
     /// Bytes of answers to parts of this client's commands that wait for the other parts'.
@@ -46,13 +43,13 @@ impl Replies {
 
     /// Carries the command at `ticket` on key by key.
     pub(super) fn fall_apart(self: &Arc<Self>, ticket: u64, apart: Apart) {
-        let Apart { undertaking, protocol, touched } = apart;
+        let Apart { undertaking, protocol } = apart;
         let (context, most_bytes) = {
             let inner = self.inner.lock();
             (inner.context.clone(), inner.bound)
         };
         let means = Means { fallbacks: self.fallbacks.clone(), most_bytes, gathered: self.gathered() };
-        let (replies, world) = (self.clone(), context.world.clone());
+        let replies = self.clone();
         // Its order has been seen to.
         Gathering::begin(
             &context,
@@ -60,10 +57,7 @@ impl Replies {
             protocol,
             means,
             || true,
-            move |reply| {
-                touched.invalidate(&world);
-                replies.complete(ticket, reply);
-            },
+            move |answered| replies.complete(ticket, answered),
         );
     }
 }

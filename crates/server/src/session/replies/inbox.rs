@@ -65,8 +65,7 @@ impl Replies {
             (outcome, reply)
         };
         let progress = match inner.slots.get_mut((ticket - inner.first) as usize) {
-            Some(Slot::Asked { job, touched }) => {
-                touched.invalidate(&inner.context.world);
+            Some(Slot::Asked { job }) => {
                 let progress = job.handle_reply(&inner.context, outcome, reply, now);
                 Some(self.keep_order(job, &inner.context, ticket, followers, progress, now))
             }

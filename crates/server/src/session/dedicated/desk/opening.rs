@@ -12,7 +12,7 @@ use super::Desk;
 use crate::session::dedicated::debt::{Again, Doubt, Entry, Patience};
 use crate::session::dedicated::effect::{Effect, Manner};
 use crate::session::dispatch::Dispatcher;
-use crate::session::replies::Touched;
+use failsoft::touched::Touched;
 
 /// How far a transaction is that was agreed to before it was known where.
 pub(super) struct Opening {

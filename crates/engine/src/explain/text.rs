@@ -3,19 +3,42 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use failsoft::explain::{Event, Explanation, Located, Sent, Stage, Told, Unasked, Walk};
-use failsoft::route::Way;
+use failsoft_core::mode::Mode;
 use failsoft_core::plan::Intent;
 use failsoft_core::request::Ending;
 use failsoft_core::role::Stance;
 use failsoft_core::stale::Acceptance;
 use failsoft_core::{Outcome, Tier};
 
-use super::look::Asked;
-use super::{Explained, shard};
+use super::{Event, Explanation, Located, Sent, Stage, Told, Unasked, Walk};
+use crate::route::Way;
+
+/// What an explanation does not know, and its text tells.
+pub trait Scenery {
+    /// Where the route is written that is at this place among those listed: `FILE:LINE`.
+    fn source(&self, place: usize) -> Option<String>;
+
+    /// The shard that something belongs to, or the only one, in lines; none where there is nothing to tell of it.
+    fn shard(&self, located: Option<&Located>) -> Vec<String>;
+
+    /// Each shard in lines.
+    fn shards(&self) -> Vec<Vec<String>>;
+}
+
+/// What is put into words.
+pub struct Explained<'e> {
+    /// The command.
+    pub words: &'e [&'e [u8]],
+    /// How tiers were taken to be, as it was written.
+    pub when: &'e [String],
+    /// What would become of it.
+    pub explanation: &'e Explanation<'e>,
+    /// What there is to tell besides.
+    pub scenery: &'e dyn Scenery,
+}
 
 /// The explanation, several lines.
-pub(super) fn of(explained: &Explained<'_>) -> String {
+pub fn of(explained: &Explained<'_>) -> String {
     let mut text = String::new();
     let class = explained.explanation.class.map_or_else(|| "unknown".to_owned(), |class| class.to_string());
     line(&mut text, "command", &format!("{} ({class})", shown_words(explained.words)));
@@ -23,7 +46,7 @@ pub(super) fn of(explained: &Explained<'_>) -> String {
         line(&mut text, "when", &explained.when.join(", "));
     }
     match &explained.explanation.told {
-        Told::Here | Told::WrongArity | Told::AboutCluster | Told::CrossSlot | Told::Scattered { .. } => {}
+        Told::Here | Told::Own | Told::WrongArity | Told::AboutCluster | Told::CrossSlot | Told::Scattered { .. } => {}
         Told::Everywhere(_) => all_shards(&mut text, explained),
         Told::Dedicated | Told::Unknown { .. } | Told::Walked(_) | Told::TakenApart { .. } => {
             whereabouts(&mut text, explained, explained.explanation.located.as_ref());
@@ -33,27 +56,23 @@ pub(super) fn of(explained: &Explained<'_>) -> String {
     text
 }
 
-/// Nothing where one primary with its replicas is all that the settings name.
 fn whereabouts(text: &mut String, explained: &Explained<'_>, located: Option<&Located>) {
-    let (view, looked) = (&explained.explanation.view, explained.looked);
     if let Some(located) = located {
-        line(text, "slot", &shard::slot(located));
+        line(text, "slot", &slot(located));
     }
-    if matches!(looked.asked, Asked::Needless) || (located.is_none() && view.is_sharded()) {
-        return;
-    }
-    for (index, told) in shard::lines(view, located, looked).iter().enumerate() {
-        line(text, if index == 0 { "shard" } else { "" }, told);
+    if located.is_some() || !explained.explanation.view.is_sharded() {
+        lines(text, "shard", &explained.scenery.shard(located));
     }
 }
 
 fn all_shards(text: &mut String, explained: &Explained<'_>) {
-    let view = &explained.explanation.view;
-    for told in view.shards() {
-        for (index, told) in shard::lines_of(view, told, explained.looked).iter().enumerate() {
-            line(text, if index == 0 { "shard" } else { "" }, told);
-        }
-    }
+    explained.scenery.shards().iter().for_each(|shard| lines(text, "shard", shard));
+}
+
+/// The slot, and what decided for it.
+pub fn slot(located: &Located) -> String {
+    let tag = located.tag.as_deref().map_or_else(String::new, |tag| format!(", by the hash tag {{{}}}", shown(tag)));
+    format!("{}{tag}", located.slot)
 }
 
 fn tell(text: &mut String, explained: &Explained<'_>, told: &Told<'_>) {
@@ -92,6 +111,7 @@ fn tell(text: &mut String, explained: &Explained<'_>, told: &Told<'_>) {
                 describe(text, explained, walk);
             }
         }
+        Told::Own => line(text, "answered", "here: it is a command of failsoft's own, which no Redis has"),
         Told::AboutCluster => line(text, "answered", "here: to its clients failsoft is the cluster"),
         Told::CrossSlot => line(text, "reply", "-CROSSSLOT: its keys lie in several slots, and it is one act"),
         Told::Everywhere(walk) => {
@@ -112,7 +132,7 @@ fn tell(text: &mut String, explained: &Explained<'_>, told: &Told<'_>) {
 }
 
 /// The command's name as Redis writes it.
-pub(super) fn name_of(explanation: &Explanation<'_>, words: &[&[u8]]) -> String {
+pub fn name_of(explanation: &Explanation<'_>, words: &[&[u8]]) -> String {
     match explanation.spec {
         Some(spec) => spec.name.replace('|', " ").to_uppercase(),
         None => shown(words.first().copied().unwrap_or_default()).to_uppercase(),
@@ -122,6 +142,7 @@ pub(super) fn name_of(explanation: &Explanation<'_>, words: &[&[u8]]) -> String 
 fn describe(text: &mut String, explained: &Explained<'_>, walk: &Walk<'_>) {
     line(text, "route", &route(explained, walk));
     line(text, "role", &role(walk));
+    mode(text, walk);
     for (index, (name, value)) in walk.bound.iter().enumerate() {
         line(text, if index == 0 { "bound" } else { "" }, &format!("{name} = {}", shown(value)));
     }
@@ -130,7 +151,7 @@ fn describe(text: &mut String, explained: &Explained<'_>, walk: &Walk<'_>) {
         line(text, "", &format!("   {tier}: {}", unasked(*why)));
     }
     line(text, "reply", &reply(walk));
-    let deadline = walk.route.plan(walk.way).deadline;
+    let deadline = walk.plan().deadline;
     line(
         text,
         "time",
@@ -153,17 +174,26 @@ fn steps(text: &mut String, label: &str, stages: &[Stage]) {
 fn route(explained: &Explained<'_>, walk: &Walk<'_>) -> String {
     match (walk.place, walk.pattern) {
         (Some(place), Some(pattern)) => {
-            let at = explained.lines.get(place).map_or_else(String::new, |line| format!(":{line}"));
-            format!("{} (\"{pattern}\", {}{at})", walk.route.name, explained.file.display())
+            let source = explained.scenery.source(place).map_or_else(String::new, |source| format!(", {source}"));
+            format!("{} (\"{pattern}\"{source})", walk.route.name)
         }
         _ if walk.key.is_some() => "none matches the key: as plain Redis does".to_owned(),
         _ => "none: as plain Redis does".to_owned(),
     }
 }
 
+fn mode(text: &mut String, walk: &Walk<'_>) {
+    let told = match walk.mode {
+        Mode::Auto => return,
+        Mode::OriginOnly => "no Redis node is asked, as an operator wants it",
+        Mode::PassThrough => "as plain Redis, as an operator wants it: the role does not count",
+    };
+    line(text, "mode", &format!("{}: {told}", walk.mode));
+}
+
 fn role(walk: &Walk<'_>) -> String {
     let role = walk.route.role;
-    let stance = match (walk.route.plan(walk.way).intent, role.stance()) {
+    let stance = match (walk.plan().intent, role.stance()) {
         (Intent::Write, _) => "a write: the primary alone, once",
         (Intent::Read, Stance::Closed) => "fails closed: the primary or a retryable error",
         (Intent::Read, Stance::Open) if walk.way == Way::Nodes => "fails open, but only Redis can answer this command",
@@ -230,7 +260,7 @@ fn is_own_error(ending: Ending) -> bool {
 }
 
 /// How a walk ends, in words.
-pub(super) fn ending(ending: Ending, walk: &Walk<'_>) -> String {
+pub fn ending(ending: Ending, walk: &Walk<'_>) -> String {
     match ending {
         Ending::Value(Tier::Local) => format!("value from local ({})", age(walk)),
         Ending::Value(Tier::Default) => "the route's default value".to_owned(),
@@ -260,7 +290,7 @@ fn age(walk: &Walk<'_>) -> String {
 }
 
 /// The first line of a reply, and of a bulk string its content.
-pub(super) fn first_line(reply: &[u8]) -> String {
+pub fn first_line(reply: &[u8]) -> String {
     let text = String::from_utf8_lossy(reply);
     let mut lines = text.split("\r\n");
     let head = lines.next().unwrap_or_default();
@@ -276,7 +306,7 @@ fn shown_words(words: &[&[u8]]) -> String {
 }
 
 /// Bytes as text; what cannot be printed is escaped.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
@@ -295,4 +325,10 @@ fn span(duration: Duration) -> String {
 
 fn line(text: &mut String, label: &str, content: &str) {
     writeln!(text, "{label:<9} {content}").expect("writing into a string does not fail");
+}
+
+fn lines(text: &mut String, label: &str, told: &[String]) {
+    for (index, told) in told.iter().enumerate() {
+        line(text, if index == 0 { label } else { "" }, told);
+    }
 }

@@ -1,0 +1,27 @@
+//! `FAILSOFT HELP`: every subcommand with a line about it, as Redis' containers tell theirs.
+
+use failsoft_resp::encode;
+
+/// What each subcommand is, in the order of the alphabet; a line that does not begin with one belongs to the line before.
+pub(super) const LINES: &[&str] = &[
+    "EXPLAIN <command> [<arg> ...]",
+    "    What would become of a command at this moment, and why, without carrying it out.",
+    "HELP",
+    "    Print this help.",
+    "LAST",
+    "    Who gave this connection's last answer, how old it was, and why nobody above did.",
+    "MODE [auto|origin-only|pass-through] [ROUTE <name>]",
+    "    What is wanted of the routes whatever is observed; with a mode, switch one route or all.",
+    "STATE",
+    "    How failsoft is, as JSON: the same as /api/v1/state.",
+];
+
+const HEAD: &str = "FAILSOFT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:";
+
+/// The reply.
+pub(super) fn answer() -> Vec<u8> {
+    let mut out = Vec::new();
+    encode::array_header(&mut out, LINES.len() + 1);
+    std::iter::once(&HEAD).chain(LINES).for_each(|line| encode::simple(&mut out, line));
+    out
+}
