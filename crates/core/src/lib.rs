@@ -32,6 +32,7 @@ pub mod share;
 pub mod stale;
 pub mod tier;
 pub mod time;
+pub mod unpublished;
 
 pub use outcome::Outcome;
 pub use tier::{Tier, TierSet};

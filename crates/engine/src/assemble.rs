@@ -14,13 +14,14 @@ use failsoft_core::mode::Mode;
 use failsoft_core::plan::{AuthPolicy, Bounds, Intent, LocalPlace, Plan, Voice};
 use failsoft_core::role::Role;
 use failsoft_core::route_table::RouteTable;
-use failsoft_core::{Tier, TierSet, pattern};
+use failsoft_core::{Tier, TierSet, pattern, unpublished};
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::mode::{ModeSwitch, why_not};
 use crate::origin::{self, CodeOrigins, OriginError, OriginOptions, ParameterKind, Query, QueryError};
+use crate::publishing::Publishing;
 use crate::route::{AsPlain, Route, Source};
 use crate::settings::{self, AuthFailure, Fetch, LocalMode, Proving, ReadFrom, Settings};
 use crate::telemetry::route::RouteStats;
@@ -120,6 +121,8 @@ pub(crate) fn assemble(
         regional,
         local,
         write_back: write_back(settings, before),
+        listening: before.map(|before| before.world.listening().clone()).unwrap_or_default(),
+        publishing: publishing(settings, ground, before),
         origins,
         routes: RouteTable::new(listed),
         plain: plain(settings, before),
@@ -184,6 +187,21 @@ fn write_back(settings: &Settings, before: Option<&Before<'_>>) -> Arc<WriteBack
         Some(before) if before.settings.write_back() == settings.write_back() => before.world.write_back().clone(),
         _ => Arc::new(WriteBack::new(settings.write_back().queue(), settings.write_back().ttl_jitter())),
     }
+}
+
+/// One for as long as the process lives: what waits in it must not be lost by a reload.
+fn publishing(settings: &Settings, ground: &Ground, before: Option<&Before<'_>>) -> Arc<Publishing> {
+    let publish = settings.publish();
+    let bounds = unpublished::Bounds {
+        messages: publish.queue(),
+        bytes: bytes(publish.queue_bytes()),
+        keep_for: publish.queue_for(),
+    };
+    let Some(before) = before else {
+        return Publishing::new(bounds, ground.clock);
+    };
+    before.world.publishing().set_bounds(bounds);
+    before.world.publishing().clone()
 }
 
 fn origins(
@@ -277,6 +295,7 @@ fn route(
         max_replica_lag: written.max_replica_lag(),
         proving: written.proving(),
         negative_ttl: written.negative_ttl(),
+        gap_message: (role == Role::Invalidation).then(|| written.gap_message().as_bytes().into()),
         stats: stats(written.name(), before),
     })
 }
@@ -334,6 +353,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         max_replica_lag: Duration::ZERO,
         proving: Proving { copies: Copies::Exactly(0), wait_timeout: Duration::ZERO },
         negative_ttl: Duration::ZERO,
+        gap_message: None,
         stats: stats(PLAIN, before),
     }
 }

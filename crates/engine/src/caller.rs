@@ -146,7 +146,9 @@ impl Caller {
         let Context { world, views, .. } = context;
         let course = classify(world, &views.redis, words);
         let change = |route, way, place| {
-            let matter = Matter { stand_in: StandIn::of(name), ..self.matter(route, way, place) };
+            let of = world.route(route);
+            let stand_in = StandIn::of(name, of.role, of.mode.get());
+            let matter = Matter { stand_in, ..self.matter(route, way, place) };
             Errand::One(matter, Touched::by(world, course, words))
         };
         match course {

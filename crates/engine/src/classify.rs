@@ -8,6 +8,7 @@
 
 mod sharded;
 
+use failsoft_core::role::Role;
 use failsoft_resp::commands::{self, Access, Arguments, Class, Spec};
 
 use crate::route::Way;
@@ -155,7 +156,8 @@ pub fn classify<A: Arguments + ?Sized>(world: &World, view: &View, command: &A) 
             Course::Dedicated { class, voids: Voids::Nothing, place: Place::Anywhere }
         }
         Class::Read => read(world, view, spec, command),
-        Class::Write | Class::Publish => change(world, view, spec, command, Way::Write),
+        Class::Write => change(world, view, spec, command, Way::Write),
+        Class::Publish => publish(world, view, spec, command),
         Class::Script => change(world, view, spec, command, Way::Script),
         Class::Server => {
             let (route, place) = (RouteId::PLAIN, place(view, spec, command));
@@ -242,6 +244,13 @@ fn touches<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &
         }
     }
     (route, voids)
+}
+
+/// A channel is no key, so that of all routes only those of invalidation take it.
+fn publish<A: Arguments + ?Sized>(world: &World, view: &View, spec: &'static Spec, command: &A) -> Course {
+    let route = world.route_of(command.at(1).unwrap_or_default());
+    let route = if world.route(route).role == Role::Invalidation { route } else { RouteId::PLAIN };
+    Course::Change { route, voids: Voids::Nothing, way: Way::Write, place: place(view, spec, command) }
 }
 
 fn voids_of_server(spec: &Spec) -> Voids {

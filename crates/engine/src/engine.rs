@@ -42,6 +42,8 @@ impl Engine {
     pub fn start_probes(&self) {
         let world = self.world.load_full();
         world.deployments().for_each(|deployment| deployment.start());
+        world.publishing().attach(&world);
+        world.publishing().start();
         if let Some(tracking) = world.tracking() {
             tracking.attach(&world);
             tracking.start();
@@ -68,6 +70,7 @@ impl Engine {
         let is_new = |deployment: &&Arc<Deployment>| !old.deployments().any(|known| Arc::ptr_eq(known, deployment));
         world.deployments().filter(is_new).for_each(|deployment| deployment.start());
         let told = hand_over_tracking(&old, &world);
+        world.publishing().attach(&world);
         self.world.store(world.clone());
         tell_reloaded(&old, &world);
         if !are_same_but_for_modes(settings.routes(), new.routes()) || settings.origins() != new.origins() {
@@ -132,6 +135,7 @@ impl Engine {
         let world = self.world.load();
         world.deployments().for_each(|deployment| deployment.close());
         world.origins().iter().for_each(|origin| origin.close());
+        world.publishing().close();
         if let Some(tracking) = world.tracking() {
             tracking.close();
         }

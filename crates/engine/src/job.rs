@@ -196,7 +196,10 @@ impl Job {
             match self.request.poll_step(plan, &mut doors, now) {
                 Step::Wait(until) => return Progress::Wait(until),
                 Step::Learn(by) => return Progress::Learn(by),
-                Step::End(ending) => return Progress::Done(ending),
+                Step::End(ending) => {
+                    self.stand_in_for(world, ending);
+                    return Progress::Done(ending);
+                }
                 Step::Look(acceptance) => {
                     let outcome = self.look(world, acceptance, now);
                     self.tell(context, plan, outcome, now);
@@ -210,6 +213,14 @@ impl Job {
                     }
                 },
             }
+        }
+    }
+
+    /// Does what will be said instead of this ending; if that cannot be, it is said as it is.
+    fn stand_in_for(&mut self, world: &World, ending: Ending) {
+        let is_kept = self.matter.stand_in == Some(StandIn::Kept);
+        if is_kept && StandIn::Kept.covers(ending) && world.publishing().keep(&self.frame).is_err() {
+            self.matter.stand_in = None;
         }
     }
 
@@ -340,7 +351,9 @@ impl Job {
     /// Appends the reply that the caller is given. `reply` is what the last node said, if it was a node.
     pub fn render(&self, world: &World, ending: Ending, reply: &[u8], out: &mut Vec<u8>) {
         match ending {
-            Ending::Unavailable(_) if let Some(stand_in) = self.matter.stand_in => stand_in.answer(out),
+            _ if let Some(stand_in) = self.matter.stand_in.filter(|stand_in| stand_in.covers(ending)) => {
+                stand_in.answer(out);
+            }
             Ending::Unavailable(apology) => apologise(Code::Unavailable, apology, out),
             Ending::Overloaded(apology) => apologise(Code::Overloaded, apology, out),
             Ending::OutcomeUnknown(apology) => apologise(Code::OutcomeUnknown, apology, out),

@@ -50,6 +50,8 @@ pub struct Route {
     pub proving: Proving,
     /// For how long "there is no such row" is remembered.
     pub negative_ttl: Duration,
+    /// What subscribers are told when messages may have been lost; there if the role is invalidation.
+    pub gap_message: Option<Box<[u8]>>,
     /// What has been counted.
     pub stats: Arc<RouteStats>,
 }

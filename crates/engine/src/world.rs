@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use failsoft_core::Time;
 use failsoft_core::coherence::Epoch;
+use failsoft_core::mode::Mode;
 use failsoft_core::pattern::Params;
 use failsoft_core::retry::{RetryBudget, RetryBudgetSettings};
 use failsoft_core::route_table::RouteTable;
 use parking_lot::Mutex;
 
+use crate::listening::ListeningStats;
 use crate::node::Node;
 use crate::primitive::Fences;
+use crate::publishing::Publishing;
 use crate::route::Route;
 use crate::settings::Rules;
 use crate::tier::local::Local;
@@ -50,6 +53,10 @@ pub struct Parts {
     pub tracking: Option<Arc<Tracking>>,
     /// What fills Redis again.
     pub write_back: Arc<WriteBack>,
+    /// What is counted of listeners.
+    pub listening: Arc<ListeningStats>,
+    /// What could not be published.
+    pub publishing: Arc<Publishing>,
     /// The origins, in the order of their names.
     pub origins: Vec<Arc<OriginTier>>,
     /// The routes, first listed first.
@@ -170,6 +177,23 @@ impl World {
     /// What fills Redis again.
     pub fn write_back(&self) -> &Arc<WriteBack> {
         &self.parts.write_back
+    }
+
+    /// What is counted of listeners.
+    pub fn listening(&self) -> &Arc<ListeningStats> {
+        &self.parts.listening
+    }
+
+    /// What could not be published.
+    pub fn publishing(&self) -> &Arc<Publishing> {
+        &self.parts.publishing
+    }
+
+    /// What subscribers of `channel` are told when messages may have been lost, if it is of an invalidation route. A pattern
+    /// counts as a channel of that name.
+    pub fn gap_message(&self, channel: &[u8]) -> Option<&[u8]> {
+        let route = self.route(self.route_of(channel));
+        route.gap_message.as_deref().filter(|_| route.mode.get() != Mode::PassThrough)
     }
 
     /// The origins.

@@ -11,6 +11,7 @@
 pub mod commands;
 pub mod encode;
 pub mod limits;
+pub mod pubsub;
 pub mod reply;
 pub mod request;
 

@@ -11,6 +11,7 @@ use super::trail::Trail;
 use crate::context::Context;
 use crate::route::Route;
 use crate::settings::NodeAddress;
+use crate::stand_in::StandIn;
 use crate::topology::{Hint, Place, View, Views};
 use crate::world::World;
 
@@ -28,6 +29,7 @@ pub(super) struct Doors<'j> {
     place: Place,
     /// The key, where there is just one.
     key: &'j [u8],
+    stand_in: Option<StandIn>,
     trail: &'j mut Trail,
 }
 
@@ -41,7 +43,8 @@ impl<'j> Doors<'j> {
         trail: &'j mut Trail,
     ) -> Self {
         let key = frame.get(matter.key.start as usize..matter.key.end as usize).unwrap_or_default();
-        Self { world: &context.world, views: &context.views, route, mode, place: matter.place, key, trail }
+        let Matter { place, stand_in, .. } = *matter;
+        Self { world: &context.world, views: &context.views, route, mode, place, key, stand_in, trail }
     }
 
     fn views(&self) -> &Views {
@@ -55,6 +58,10 @@ impl Admission for Doors<'_> {
         let Views { redis, regional, moved } = self.views();
         match tier {
             Tier::Primary | Tier::Replica | Tier::Regional if self.mode == Mode::OriginOnly => Err(HELD),
+            // Messages stay in order: behind those that have not been published yet.
+            Tier::Primary if self.stand_in == Some(StandIn::Kept) && self.world.publishing().is_waiting() => {
+                Err(Barred { because: Failure::Unreplayed, retry_at: Time::NEVER })
+            }
             Tier::Primary => {
                 let asked = match moved.owner(self.place) {
                     Some(node) => redis.request(node, Manner::Plain, now),

@@ -23,6 +23,7 @@ mod log;
 pub(crate) mod nearest;
 mod origin;
 mod problem;
+mod publish;
 mod redis;
 mod reference;
 mod request;
@@ -44,6 +45,7 @@ pub use local::{Local, LocalMode, WriteBack};
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{Origin, Target};
 pub use problem::{Cause, Excerpt, Place, Position, Problem, Problems, Severity};
+pub use publish::Publish;
 pub use redis::{AuthFailure, Deployment, Forbidden, Networks, NodeAddress, Redis, Rewrite, Security, Topology};
 pub use reference::reference;
 pub use request::Request;
@@ -76,6 +78,7 @@ pub struct Settings {
     breaker: Breaker,
     local: Local,
     write_back: WriteBack,
+    publish: Publish,
     fleet: Fleet,
     origins: Vec<Origin>,
     routes: Vec<Route>,
@@ -201,6 +204,7 @@ impl Settings {
             breaker,
             local,
             write_back: WriteBack::mean(&written.write_back),
+            publish: written.publish.clone(),
             fleet: written.fleet.clone(),
             origins,
             routes: routes.into_iter().collect::<Option<_>>()?,
@@ -253,6 +257,11 @@ impl Settings {
     /// Write-back after an origin load.
     pub fn write_back(&self) -> &WriteBack {
         &self.write_back
+    }
+
+    /// What is kept of messages that could not be published.
+    pub fn publish(&self) -> &Publish {
+        &self.publish
     }
 
     /// The instances that share the origins.

@@ -26,9 +26,9 @@ use source::read_source;
 pub use source::{Fetch, Source};
 use std::sync::Arc;
 use std::time::Duration;
-use written::DEFAULT_MAX_REPLICA_LAG;
 pub use written::ReadFrom;
 pub(crate) use written::WrittenRoute;
+use written::{DEFAULT_GAP_MESSAGE, DEFAULT_MAX_REPLICA_LAG};
 
 /// What keys are for, and what may answer for them when Redis does not.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,7 @@ pub struct Route {
     max_replica_lag: Duration,
     proving: Proving,
     mode: Mode,
+    gap_message: String,
 }
 
 /// What routes lean on.
@@ -132,6 +133,7 @@ impl Route {
             max_replica_lag: written.max_replica_lag.unwrap_or(DEFAULT_MAX_REPLICA_LAG).0,
             proving: leases::mean(written),
             mode: written.mode.map_or_else(|| ground.request.mode_of(role), Mode::from),
+            gap_message: written.gap_message.clone().unwrap_or_else(|| DEFAULT_GAP_MESSAGE.to_owned()),
         })
     }
 
@@ -223,6 +225,11 @@ impl Route {
     /// How leases on its keys are proven: of locks and idempotency records.
     pub fn proving(&self) -> Proving {
         self.proving
+    }
+
+    /// What tells subscribers that messages may have been lost.
+    pub fn gap_message(&self) -> &str {
+        &self.gap_message
     }
 }
 

@@ -5,6 +5,7 @@ use super::fleet::Fleet;
 use super::local::{WrittenLocal, WrittenWriteBack};
 use super::log::Log;
 use super::origin::WrittenOrigin;
+use super::publish::Publish;
 use super::redis::WrittenRedis;
 use super::request::WrittenRequest;
 use super::route::WrittenRoute;
@@ -40,6 +41,8 @@ pub(crate) struct WrittenSettings {
     pub(crate) local: WrittenLocal,
     /// What goes from an origin back to Redis, in the background.
     pub(crate) write_back: WrittenWriteBack,
+    /// What is kept of messages to channels of role "invalidation" while Redis is away, to be published on its return.
+    pub(crate) publish: Publish,
     /// How many instances of failsoft share the origins.
     pub(crate) fleet: Fleet,
     /// The databases and services values are made from, by name, and how hard they may be pressed.

@@ -238,6 +238,26 @@ catalogue! {
         TrackingFlushes: Counter "failsoft_tracking_flushes_total" "messages" ["node"]
             "Times that Redis has told that everything has changed: FLUSHALL, FLUSHDB.";
     }
+    "Invalidation" {
+        SubscriptionsLost: Counter "failsoft_subscriptions_lost_total" "connections" []
+            "Connections to Redis of subscribers to invalidation routes that were lost while their clients stayed.";
+        SubscriptionsRegained: Counter "failsoft_subscriptions_regained_total" "times" []
+            "Times that all of a client's lost subscriptions were had back.";
+        PublishQueueMessages: Gauge "failsoft_publish_queue_messages" "messages" []
+            "Messages to channels of invalidation routes that wait to be published.";
+        PublishQueueBytes: Gauge "failsoft_publish_queue_bytes" "bytes" []
+            "Bytes that they take, with the channels of which it is remembered that something is missing.";
+        PublishQueueSent: Counter "failsoft_publish_queue_sent_total" "messages" []
+            "Messages that were published from the queue.";
+        PublishQueueDropped: Counter "failsoft_publish_queue_dropped_total" "messages" ["reason"]
+            "Messages that left the queue without having been published: `age` (publish.queue_for) and `overflow` (publish.queue, publish.queue_bytes), which are told as gaps, and Redis' own errors.";
+        PublishQueueRefused: Counter "failsoft_publish_queue_refused_total" "messages" []
+            "Messages that were not taken into the queue, which their publishers were told.";
+        PublishQueueGaps: Counter "failsoft_publish_queue_gaps_total" "messages" []
+            "Gap messages that were published in the place of dropped ones.";
+        GapMessages: Counter "failsoft_gap_messages_total" "messages" []
+            "Messages by which subscribers were told that others may have been lost.";
+    }
     "Writing back to Redis" {
         WriteBackWritten: Counter "failsoft_write_back_written_total" "values" []
             "Values loaded from an origin that Redis has taken, or had meanwhile.";

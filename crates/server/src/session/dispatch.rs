@@ -57,7 +57,7 @@ pub(super) struct Dispatcher {
     doomed: Option<Box<[u8]>>,
     /// The client believes itself in a transaction, rightly, of which it is not known yet where it will be.
     opened: Option<Opened>,
-    /// What the client hears of shard channels, once it has subscribed to one.
+    /// What the client hears without a connection of its own, once it has subscribed so.
     ears: Option<Ears>,
     /// Buffers for the frames of further requests.
     spare: Vec<Vec<u8>>,
@@ -175,9 +175,13 @@ impl Dispatcher {
         if self.replies.is_repeating() || self.barrier.is_some_and(|ticket| !self.replies.is_answered(ticket)) {
             return Next::Settle;
         }
+        if let Some(refusal) = self.refuse_to_listener(command) {
+            self.say(&refusal);
+            return Next::Continue;
+        }
         match classify(&self.context.world, &self.context.views.redis, command) {
-            course @ Course::Dedicated { .. } if self.is_about_shard_channels(command) => {
-                return self.listen(command, course);
+            Course::Dedicated { class: Class::PubSub, .. } if let Some(asked) = self.asks_ears(command) => {
+                return self.listen(command, asked);
             }
             course @ (Course::Here | Course::Dedicated { .. }) => return self.handle_connection(command, course),
             Course::Unjudged(Unjudged::Arity(_)) => {
@@ -318,10 +322,11 @@ impl Dispatcher {
     }
 
     fn change(&mut self, command: &Command<'_>, route: RouteId, way: Way, place: Place, touched: Touched, now: Time) {
-        let (protocol, stand_in) = (self.greeting.protocol(), StandIn::of(command.arg(0)));
+        let (protocol, of) = (self.greeting.protocol(), self.context.world.route(route));
+        let stand_in = StandIn::of(command.arg(0), of.role, of.mode.get());
         let matter = Matter { route, way, verb: None, key: 0..0, place, protocol, stand_in };
-        // Where there is one primary for good it is never sent again.
-        let frame = match self.context.world.deployment().is_discovered() {
+        // Where there is one primary for good it is never sent again, but for what is kept.
+        let frame = match self.context.world.deployment().is_discovered() || stand_in == Some(StandIn::Kept) {
             true => self.keep_frame(command),
             false => Vec::new(),
         };

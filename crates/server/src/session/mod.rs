@@ -356,7 +356,11 @@ impl Session {
         }
         if self.is_outdated {
             self.is_outdated = false;
+            let was_stranger = self.dispatcher.is_stranger();
             self.dispatcher.set_context(self.shared.context(self.worker, self.lane));
+            if !was_stranger && self.dispatcher.is_stranger() && self.dispatcher.listens() {
+                self.ending.get_or_insert(Ended::Revoked);
+            }
         } else if backlog.has_moved {
             self.dispatcher.take_up_moved();
         }

@@ -19,6 +19,7 @@ pub(super) fn may_be_answered_without_redis(role: Role) -> bool {
 pub(super) fn judge(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
     judge_fallbacks(written, role, path, judge);
     judge_on_outage(written, role, path, judge);
+    judge_gap_message(written, role, path, judge);
     judge_mode(written, role, path, judge);
 }
 
@@ -81,6 +82,13 @@ fn judge_on_outage(written: &WrittenRoute, role: Role, path: &str, judge: &mut J
         Some(OnOutage::Closed) => {}
         Some(OnOutage::Open) => not_available(&path, "open", judge),
         Some(OnOutage::Local) => not_available(&path, "local", judge),
+    }
+}
+
+fn judge_gap_message(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
+    if written.gap_message.is_some() && role != Role::Invalidation {
+        let said = format!("`gap_message` is for role \"invalidation\"; the role here is \"{role}\"");
+        judge.error(format!("{path}.gap_message"), said);
     }
 }
 

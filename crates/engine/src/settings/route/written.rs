@@ -90,6 +90,11 @@ pub(crate) struct WrittenRoute {
     /// "origin-only" is for roles "cache" and "flag".
     #[serde(default)]
     pub(crate) mode: Option<WrittenMode>,
+    /// What is published to a channel of role "invalidation", or told to its subscribers, when messages on it may have been
+    /// lost: whoever reads it drops every copy. "failsoft:gap" when left out.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 1024))]
+    pub(crate) gap_message: Option<String>,
     /// What a rate limit does while Redis is away; "closed" when left out, and nothing else in this version.
     #[serde(default)]
     pub(crate) on_outage: Option<OnOutage>,
@@ -97,6 +102,9 @@ pub(crate) struct WrittenRoute {
 
 /// How far behind a replica may be on routes that do not say so.
 pub(super) const DEFAULT_MAX_REPLICA_LAG: WrittenDuration = WrittenDuration::secs(30);
+
+/// What tells of a gap on routes that do not say so.
+pub(super) const DEFAULT_GAP_MESSAGE: &str = "failsoft:gap";
 
 fn default_ttl() -> WrittenDuration {
     WrittenDuration::secs(60)

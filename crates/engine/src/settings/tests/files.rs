@@ -12,7 +12,7 @@ fn project(file: &str) -> PathBuf {
 fn the_example_is_accepted_without_a_word() {
     let loaded = load(&project("examples/failsoft.toml")).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.warnings, []);
-    assert_eq!(loaded.settings.routes().len(), 11);
+    assert_eq!(loaded.settings.routes().len(), 12);
     assert_eq!(loaded.settings.origins().len(), 2);
 }
 

@@ -25,6 +25,7 @@ pub(super) fn tell_memory(page: &mut Page, world: &World) {
     if let Some(tracking) = world.tracking() {
         tell_tracking(page, tracking);
     }
+    tell_invalidation(page, world);
     let write_back = world.write_back();
     let (outstanding, bound) = write_back.outstanding();
     page.sample(Metric::WriteBackWritten, &[], write_back.stats().written.get());
@@ -40,6 +41,21 @@ fn tell_tracking(page: &mut Page, tracking: &Tracking) {
     page.samples_by(Metric::TrackingDropped, &values, stats.dropped.snapshot());
     page.sample(Metric::TrackingInvalidations, &values, stats.invalidations.get());
     page.sample(Metric::TrackingFlushes, &values, stats.flushes.get());
+}
+
+fn tell_invalidation(page: &mut Page, world: &World) {
+    let listening = world.listening();
+    page.sample(Metric::SubscriptionsLost, &[], listening.lost.get());
+    page.sample(Metric::SubscriptionsRegained, &[], listening.regained.get());
+    page.sample(Metric::GapMessages, &[], listening.gaps.get());
+    let (queue, stats) = (world.publishing().figures(), world.publishing().stats());
+    page.sample(Metric::PublishQueueMessages, &[], queue.messages);
+    page.sample(Metric::PublishQueueBytes, &[], queue.bytes);
+    page.sample(Metric::PublishQueueSent, &[], stats.sent.get());
+    page.samples_by(Metric::PublishQueueDropped, &[], queue.lost.map(|(loss, count)| (loss.name(), count)));
+    page.samples_by(Metric::PublishQueueDropped, &[], stats.rejected.snapshot());
+    page.sample(Metric::PublishQueueRefused, &[], stats.refused.get());
+    page.sample(Metric::PublishQueueGaps, &[], stats.gaps.get());
 }
 
 pub(super) fn tell_engine(page: &mut Page, engine: &Engine) {

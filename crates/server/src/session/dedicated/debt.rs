@@ -1,8 +1,9 @@
 //! One thing that a client with a connection of its own is owed, and what is known of it until it is paid.
 
 use failsoft_core::Time;
+use failsoft_resp::pubsub::Channels;
 
-use super::effect::{Channels, Effect, Manner};
+use super::effect::{Effect, Manner};
 use failsoft::touched::Touched;
 
 /// One thing that is owed.

@@ -182,9 +182,9 @@ impl Desk {
         if let Course::Own(spec) = course {
             return self.take_own(spec, dispatcher, out, now);
         }
-        let is_about_shards = dispatcher.is_about_shard_channels(command);
+        let is_for_ears = dispatcher.is_for_ears(command);
         let told = dispatcher.impossible(command, course).or_else(|| dispatcher.refuse_protocol(command));
-        if let Some(told) = told.or((is_about_shards && self.ledger.is_queueing()).then(Dispatcher::not_queued)) {
+        if let Some(told) = told.or((is_for_ears && self.ledger.is_queueing()).then(Dispatcher::not_queued)) {
             self.turn_away(told.to_vec(), out, now);
             return Taken::Yes;
         }
@@ -192,7 +192,7 @@ impl Desk {
             self.turn_away(told, out, now);
             return Taken::Yes;
         }
-        if is_about_shards {
+        if is_for_ears {
             return if self.ledger.len() > 0 { Taken::Held } else { Taken::Elsewhere };
         }
         let queue = if self.ledger.is_queueing() { Queue::Open } else { Queue::Closed };

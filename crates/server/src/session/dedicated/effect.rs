@@ -4,6 +4,7 @@
 //! Whether the effect came about is known when the reply is: see [`State`](super::state::State).
 
 use failsoft_resp::commands::{Class, Spec};
+use failsoft_resp::pubsub::Channels;
 use failsoft_resp::{Command, Protocol};
 
 /// What a command does to its connection once it has been answered without an error.
@@ -73,14 +74,6 @@ pub(super) enum Manner {
     Foreign,
     /// RESET: with one reply, after which the connection is as new.
     Reset,
-}
-
-/// What kind of channels a subscription is to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Channels {
-    Named,
-    Patterns,
-    Sharded,
 }
 
 /// Whether replies are sent.

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use failsoft_core::Time;
 use failsoft_core::cluster::Redirect;
+use failsoft_resp::pubsub::{Channels, Frame, frame_of};
 
 use super::debt::{Debt, Doubt, Entry, Owed, Own, Patience, Unpaid};
-use super::effect::{Channels, Effect, Manner, ReplyMode};
-use super::message::{Frame, frame_of};
+use super::effect::{Effect, Manner, ReplyMode};
 use super::state::State;
 use failsoft::touched::Touched;
 

@@ -16,7 +16,6 @@ mod desk;
 mod effect;
 pub(crate) mod identity;
 mod ledger;
-pub(super) mod message;
 mod state;
 
 use std::future::poll_fn;

@@ -5,8 +5,9 @@
 //! the state is called *murky*: the client keeps its connection until it resets or leaves, which is always safe.
 
 use failsoft_resp::Protocol;
+use failsoft_resp::pubsub::Channels;
 
-use super::effect::{Channels, Effect, Position, Switch};
+use super::effect::{Effect, Position, Switch};
 
 /// The state of one connection.
 #[derive(Clone, Debug)]

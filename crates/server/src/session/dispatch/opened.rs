@@ -93,7 +93,7 @@ impl Dispatcher {
             Course::Own(spec) => self.spoil_opened(&not_in_transaction(spec)),
             _ if let Some(told) = self.refuse_held(command) => self.spoil_opened(&told),
             _ if self.is_spoiled() => self.say(QUEUED),
-            _ if self.is_about_shard_channels(command) => self.spoil_opened(Self::not_queued()),
+            _ if self.is_for_ears(command) => self.spoil_opened(Self::not_queued()),
             course if let Some(told) = self.impossible(command, course) => self.spoil_opened(told),
             Course::Here if self.names_own_user(command) => self.spoil_opened(NOT_NOW),
             Course::Read(Read { place: place @ Place::Slot(_), .. })
