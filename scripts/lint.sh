@@ -12,7 +12,7 @@ failed=()
 
 main() {
     check "cargo fmt" cargo fmt --all --check
-    check "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+    check "cargo clippy" cargo clippy --locked --workspace --features failsoft/redis,failsoft/postcard --all-targets -- -D warnings
     if cargo deny --version >/dev/null 2>&1; then
         check "cargo deny" cargo deny --locked --offline --log-level warn check --hide-inclusion-graph bans licenses sources
     fi

@@ -19,7 +19,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 troubles=()
-packages=(--workspace)
+packages=(--workspace --features failsoft/redis,failsoft/postcard)
 
 main() {
     # `-p` chooses among the packages only where `--workspace` does not name them all.
@@ -58,7 +58,7 @@ with_cargo_test() {
 
 doctests() {
     printf '== doctests\n' >&2
-    cargo test --locked --workspace --doc --quiet 2>&1 | tee "$log"
+    cargo test --locked --workspace --features failsoft/redis,failsoft/postcard --doc --quiet 2>&1 | tee "$log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || trouble "doctests"
     doctest_summary="    Doctests $(counted)"
 }

@@ -1,6 +1,7 @@
 //! The engine: one world, the settings it came from, and the tasks that keep it true.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -128,6 +129,12 @@ impl Engine {
     pub fn context(&self, worker: usize, lane: Lane) -> Context {
         let world = self.world.load_full();
         Context { views: world.views(), world, worker, lane, clock: self.ground.clock }
+    }
+
+    /// Connections to nodes that are open, but for those of single clients.
+    pub fn connections(&self) -> u64 {
+        let world = self.world.load();
+        world.views().nodes().map(|node| node.stats().connections.load(Ordering::Relaxed)).sum()
     }
 
     /// Closes every connection.

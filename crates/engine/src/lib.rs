@@ -10,6 +10,7 @@ pub mod apology;
 pub mod assemble;
 pub mod caller;
 pub mod classify;
+pub mod client;
 pub mod clock;
 pub mod context;
 pub mod delivery;

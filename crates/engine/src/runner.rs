@@ -50,9 +50,21 @@ impl Context {
         self.end(job, progress).await
     }
 
+    /// Carries `job` out from its beginning; a value that is to be made is made by `loader`, which is taken if it is this
+    /// job that makes it.
+    pub async fn answer_with(&self, mut job: Job, loader: &mut Option<Loader>) -> Answered {
+        let progress = job.advance(self, self.clock.now());
+        let ending = self.run_with(&mut job, progress, loader).await;
+        self.rendered(&job, ending)
+    }
+
     /// Carries `job` on from `progress` to its end.
     pub async fn end(&self, mut job: Job, progress: Progress) -> Answered {
         let ending = self.run(&mut job, progress).await;
+        self.rendered(&job, ending)
+    }
+
+    fn rendered(&self, job: &Job, ending: Ending) -> Answered {
         let mut reply = Vec::new();
         job.render(&self.world, ending, &[], &mut reply);
         Answered { reply, facts: job.facts(ending, self.clock.now()) }

@@ -172,7 +172,13 @@ impl Link {
 
     /// The connection will not be made again.
     pub(super) fn handle_closed(&self) {
-        let waiting = self.queue.lock().take_all(Phase::Down(Failure::ShuttingDown));
+        let (was, waiting) = {
+            let mut queue = self.queue.lock();
+            (queue.phase, queue.take_all(Phase::Down(Failure::ShuttingDown)))
+        };
+        if was == Phase::Up {
+            self.stats.connections.fetch_sub(1, Ordering::Relaxed);
+        }
         self.finish(waiting, |_| Outcome::Failed(Failure::ShuttingDown));
     }
 

@@ -98,7 +98,7 @@ struct Inner {
 enum State {
     Waiting(Piece),
     /// A node has been asked.
-    Asked(Asked),
+    Asked(Box<Asked>),
     /// A task is at it.
     Running,
     Answered(Answer),
@@ -275,7 +275,7 @@ impl Gathering {
         let sent = {
             let mut inner = self.inner.lock();
             let sent = node.ask(self.context.worker, asked.job.frame(), question);
-            inner.pieces[index] = State::Asked(asked);
+            inner.pieces[index] = State::Asked(Box::new(asked));
             sent
         };
         if let Err(failure) = sent {
@@ -298,12 +298,12 @@ impl Gathering {
             Some(verb) if outcome != Outcome::Hit || !verb.is_complete(reply, asked.about.len()) => {
                 // Sent elsewhere: each key finds out for itself.
                 let known = !matches!(outcome, Outcome::Refused(Refusal::Moved | Refusal::Ask | Refusal::TryAgain));
-                self.run_many(index, asked, verb, known.then(|| (outcome, reply.to_vec())));
+                self.run_many(index, *asked, verb, known.then(|| (outcome, reply.to_vec())));
             }
             Some(_) | None => {
                 let progress = asked.job.handle_reply(&self.context, outcome, reply, now);
                 let progress = self.keep_order(&mut asked.job, progress, now);
-                self.go_on(index, asked, progress, reply, now);
+                self.go_on(index, *asked, progress, reply, now);
             }
         }
     }

@@ -9,7 +9,7 @@
 //! refused in the words of Redis.
 //!
 //! At the edges: a read of which one part has no answer has none, for an array with a hole in it would say "absent" where
-//! nobody knows; a write of which one part was not done says how much was ([`told`]); a shard whose reply does not fit
+//! nobody knows; a write of which one part was not done says how much was (`told`); a shard whose reply does not fit
 //! the command is an error, never a guess.
 
 mod apart;

@@ -24,7 +24,7 @@ pub enum Auth {
     /// Nobody: whoever reaches failsoft may use it. What AUTH says is between the client and Redis.
     #[default]
     Open,
-    /// failsoft, by its own list: [[users]].
+    /// failsoft, by its own list: `[[users]]`.
     Users,
     /// Redis, by its own ACL: every client's commands run as the user it is there.
     Redis,

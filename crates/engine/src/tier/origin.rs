@@ -127,6 +127,11 @@ impl OriginTier {
         self.origin.kind()
     }
 
+    /// Loads under way, those that wait for the guard included.
+    pub fn loading(&self) -> usize {
+        self.flights.lock().flights.in_flight() as usize
+    }
+
     /// Whether it can make a value without a loader that the caller brings.
     pub fn loads_by_itself(&self) -> bool {
         self.origin.loads_by_itself()
@@ -172,21 +177,14 @@ impl OriginTier {
     pub async fn load(self: &Arc<Self>, errand: Errand, permit: Permit, by: Time) -> Loaded {
         let asked = self.clock.now();
         let (sender, receiver) = oneshot::channel();
-        let seat = self.board(errand, permit, by, sender);
-        match seat {
+        let _aboard = match self.board(errand, permit, by, sender) {
             Err(loaded) => return loaded,
-            Ok(Some(_)) => self.stats.coalesced.increment(),
-            Ok(None) => {}
-        }
+            Ok(aboard) => aboard,
+        };
         match timeout_at(self.clock.instant(by), receiver).await {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => failed(Failure::OriginError, asked),
-            Err(_) => {
-                if let Ok(Some((flight, seat))) = seat {
-                    self.leave(flight, seat);
-                }
-                failed(Failure::OriginTimeout, asked)
-            }
+            Err(_) => failed(Failure::OriginTimeout, asked),
         }
     }
 
@@ -197,7 +195,7 @@ impl OriginTier {
         permit: Permit,
         by: Time,
         sender: oneshot::Sender<Loaded>,
-    ) -> Result<Option<(FlightId, Seat)>, Loaded> {
+    ) -> Result<Option<Aboard<'_>>, Loaded> {
         let now = self.clock.now();
         let mut departures = self.flights.lock();
         match departures.flights.request(errand.key().into()) {
@@ -211,7 +209,8 @@ impl OriginTier {
                 departures.seats.insert(seat, sender);
                 drop(departures);
                 self.health.handle_evidence(permit, Evidence::Abandoned, now);
-                Ok(Some((flight, seat)))
+                self.stats.coalesced.increment();
+                Ok(Some(Aboard { tier: self, flight, seat }))
             }
             Boarding::Full(_) => {
                 drop(departures);
@@ -220,12 +219,6 @@ impl OriginTier {
                 Err(failed(Failure::QueueFull, now))
             }
         }
-    }
-
-    fn leave(&self, flight: FlightId, seat: Seat) {
-        let mut departures = self.flights.lock();
-        departures.seats.remove(&seat);
-        departures.flights.handle_left(flight, seat);
     }
 
     fn land(&self, flight: FlightId, loaded: &Loaded) {
@@ -349,6 +342,21 @@ impl OriginTier {
                 () = self.shutdown.begun() => return,
             }
         }
+    }
+}
+
+/// A seat on another's load, given back when its holder has been told, or does not wait any longer.
+struct Aboard<'t> {
+    tier: &'t OriginTier,
+    flight: FlightId,
+    seat: Seat,
+}
+
+impl Drop for Aboard<'_> {
+    fn drop(&mut self) {
+        let mut departures = self.tier.flights.lock();
+        departures.seats.remove(&self.seat);
+        departures.flights.handle_left(self.flight, self.seat);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::telemetry::counter::{Counter, CounterMap};
 pub struct TrackingStats {
     /// Times that Redis has agreed to tell: epochs.
     pub begun: Counter,
-    /// Connections that were lost or could not be made, by [`Dropped`].
+    /// Connections that were lost or could not be made, by reason.
     pub dropped: CounterMap,
     /// Keys told of.
     pub invalidations: Counter,
