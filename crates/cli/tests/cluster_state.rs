@@ -398,3 +398,32 @@ async fn what_follows_a_transaction_or_a_blocking_pop_in_a_pipeline_may_be_at_an
     let answered = client.pipeline(&calls).await;
     assert_eq!(answered, ["*-1\r\n", ":1\r\n", &popped, "*-1\r\n", "+OK\r\n", "+QUEUED\r\n", "*1\r\n+PONG\r\n"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failsofts_own_commands_are_answered_beside_a_connection_of_its_own_and_refused_in_a_transaction() {
+    let cluster = Cluster::start().await;
+    let sidecar = before(&cluster, "").await;
+    let [first, second, _] = thirds();
+    let mut client = client(&sidecar).await;
+    let refused = "-ERR FAILSOFT STATE is not allowed in a transaction: Redis does not know it\r\n";
+    let replies =
+        client.pipeline(&[vec!["MULTI"], vec!["FAILSOFT", "STATE"], vec!["SET", &first, "1"], vec!["EXEC"]]).await;
+    assert_eq!(replies, ["+OK\r\n", refused, "+QUEUED\r\n", ABORTED]);
+    let replies = client
+        .pipeline(&[
+            vec!["MULTI"],
+            vec!["SET", &first, "1"],
+            vec!["FAILSOFT", "STATE"],
+            vec!["EXEC"],
+            vec!["GET", &first],
+        ])
+        .await;
+    assert_eq!(replies, ["+OK\r\n", "+QUEUED\r\n", refused, ABORTED, "$-1\r\n"]);
+    assert_eq!(client.ask(&["WATCH", &first]).await, "+OK\r\n");
+    assert_eq!(client.ask(&["SET", &second, "2"]).await, "+OK\r\n");
+    let told = client.ask(&["FAILSOFT", "EXPLAIN", "GET", &second]).await;
+    assert!(told.contains("reply     what primary replies, byte for byte") && told.contains("slot      "), "{told}");
+    assert!(client.ask(&["FAILSOFT", "LAST"]).await.contains("\r\nprimary\r\n"));
+    let replies = client.pipeline(&[vec!["MULTI"], vec!["GET", &first], vec!["EXEC"]]).await;
+    assert_eq!(replies, ["+OK\r\n", "+QUEUED\r\n", "*1\r\n$-1\r\n"]);
+}

@@ -104,7 +104,9 @@ async fn what_needs_a_connection_of_its_own_is_refused_with_a_sentence() {
         assert!(text_of(&told).ends_with("and a call in process has none\r\n"), "{line}: {told:?}");
         assert_eq!(told.facts.tier(), None);
     }
-    assert_eq!(stage.text("PING").await, "+PONG\r\n");
+    let caller = stage.caller.clone();
+    let anywhere = tokio::spawn(async move { caller.call(&["PING"]).await });
+    assert_eq!(text_of(&anywhere.await.unwrap()), "+PONG\r\n");
     assert_eq!(stage.text("ECHO hi").await, bulk("hi"));
     assert_eq!(text_of(&stage.caller.call::<&str>(&[]).await), "-ERR a command has a name\r\n");
 }

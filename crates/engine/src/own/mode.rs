@@ -19,6 +19,9 @@ pub enum ModeCommand {
     Switch(Wish),
 }
 
+/// Bytes of a route's name: no route has a longer one.
+const LONGEST_NAME: usize = 64 * 4;
+
 const SYNTAX: &str = "syntax error: it is FAILSOFT MODE [auto|origin-only|pass-through] [ROUTE name]";
 
 impl ModeCommand {
@@ -54,7 +57,7 @@ fn is_route(word: &[u8]) -> bool {
 }
 
 fn text(word: &[u8]) -> String {
-    shown(word)
+    String::from_utf8_lossy(&word[..word.len().min(LONGEST_NAME)]).into_owned()
 }
 
 fn named(word: &[u8]) -> Result<Mode, ParseError> {

@@ -14,9 +14,14 @@ use crate::shared::Shared;
 /// Where a client has come in.
 pub(super) struct Doorstep {
     shared: Arc<Shared>,
+    ends: Box<Ends>,
+    speech: Speech,
+}
+
+/// Both ends of the connection, in a place of their own: they are looked at by few.
+struct Ends {
     peer: Option<SocketAddr>,
     local: Option<SocketAddr>,
-    speech: Speech,
 }
 
 impl Doorstep {
@@ -26,7 +31,7 @@ impl Doorstep {
             Wire::Plain(_) => Speech::Plain,
             Wire::Tls(_) => Speech::Tls,
         };
-        Self { shared, peer: wire.peer_addr(), local: wire.local_addr(), speech }
+        Self { shared, ends: Box::new(Ends { peer: wire.peer_addr(), local: wire.local_addr() }), speech }
     }
 
     /// What all threads share.
@@ -36,7 +41,7 @@ impl Doorstep {
 
     /// Where the client has come from, for the log.
     pub(super) fn whence(&self) -> String {
-        self.peer.map_or_else(|| "a local socket".to_owned(), |peer| peer.to_string())
+        self.ends.peer.map_or_else(|| "a local socket".to_owned(), |peer| peer.to_string())
     }
 
     /// Where the client is told that failsoft is.
@@ -44,7 +49,7 @@ impl Doorstep {
         let settings = self.shared.engine().settings();
         let server = settings.server();
         let port = server.listen().map_or(0, |listen| listen.port());
-        Address::of(server.announce(), self.local, port, self.speech)
+        Address::of(server.announce(), self.ends.local, port, self.speech)
     }
 
     /// What a command for several shards may take up, whose client has `gathered` so many bytes.

@@ -30,6 +30,7 @@ const ONE_LINERS: &[(&str, &str)] = &[
     ("redis.max_value = \"513MiB\"", "`max_value` must be at most 512MiB; 513MiB is too much"),
     ("redis.nodes = []", "`nodes` must name at least 1"),
     ("redis.probe_key = \"\"", "`probe_key` may not be empty"),
+    ("request.mode = \"origin_only\"", "unknown mode \"origin_only\"; did you mean \"origin-only\"?"),
     ("request.attempts = 3", "`attempts` must be at most 2; 3 is too much"),
     ("breaker.failure_ratio = 1.1", "`failure_ratio` must be at most 1; 1.1 is too much"),
     ("breaker.slow_ratio = nan", "`slow_ratio` must be a finite number"),
@@ -156,6 +157,10 @@ const ROUTES: &[(&str, &str)] = &[
     (
         "keys = \"a\"\nrole = \"rate-limit\"\non_outage = \"open\"",
         "error: on_outage = \"open\" is not available in this version",
+    ),
+    (
+        "keys = \"a\"\nrole = \"session\"\nmode = \"origin-only\"",
+        "error: a route with role \"session\" may not be \"origin-only\": an answer that Redis did not give could make somebody else of a user",
     ),
     (
         "keys = \"a\"\nrole = \"lock\"\non_outage = \"closed\"",
