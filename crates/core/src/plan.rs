@@ -46,6 +46,16 @@ pub enum LocalPlace {
     InFront,
 }
 
+/// Which local copies answer before the origin is asked, when the nodes cannot answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BeforeOrigin {
+    /// Those within their time to live: the origin says what is true now.
+    #[default]
+    Fresh,
+    /// Any that may be served at all: what everybody else has been told as well is worth more than what is true now.
+    LastKnown,
+}
+
 /// The tiers of one kind of request, with their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -55,6 +65,8 @@ pub struct Plan {
     pub preferred: Option<Tier>,
     /// When local memory is asked, if it is one of them.
     pub local: LocalPlace,
+    /// Which copies there are asked for before the origin.
+    pub before_origin: BeforeOrigin,
     /// What the request wants.
     pub intent: Intent,
     /// How often one Redis tier may be asked in one request, the first time included. At least 1.
@@ -100,6 +112,7 @@ impl Plan {
             tiers: Self::tiers(role, intent, available),
             preferred: None,
             local: LocalPlace::Behind,
+            before_origin: if role == Role::Flag { BeforeOrigin::LastKnown } else { BeforeOrigin::Fresh },
             intent,
             attempts: bounds.attempts.max(1),
             deadline: bounds.deadline,

@@ -35,7 +35,7 @@ pub use self::exchange::{
 };
 use crate::circuit::DenialReason;
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
-use crate::plan::{AuthPolicy, Intent, LocalPlace, Plan, Voice};
+use crate::plan::{AuthPolicy, BeforeOrigin, Intent, LocalPlace, Plan, Voice};
 use crate::refusal::{Health, Recourse, Refusal};
 use crate::retry::RetryPolicy;
 use crate::stale::Acceptance;
@@ -350,7 +350,7 @@ impl Request {
         let first = !self.asked.contains(Tier::Local) && self.absent.is_none();
         self.asked = self.asked.with(Tier::Local);
         self.state = State::Asking { tier: Tier::Local, turn: 0 };
-        if first && plan.tiers.contains(Tier::Origin) {
+        if first && plan.tiers.contains(Tier::Origin) && plan.before_origin == BeforeOrigin::Fresh {
             return Step::Look(Acceptance::Fresh);
         }
         self.front = Front::Rescued;

@@ -164,7 +164,10 @@ fn circuit(breaker: &settings::Breaker) -> CircuitSettings {
 fn local(settings: &Settings, before: Option<&Before<'_>>) -> Arc<Local> {
     match before {
         Some(before) if before.settings.local() == settings.local() => before.world.local().clone(),
-        _ => Arc::new(Local::new(settings.local().capacity(), bytes(settings.local().max_entry()))),
+        _ => {
+            let local = Local::new(settings.local().capacity(), bytes(settings.local().max_entry()));
+            Arc::new(local.with_flags(settings.local().flags()))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use failsoft_core::Time;
 use failsoft_core::coherence::Epoch;
+use failsoft_core::role::Role;
 use failsoft_core::stale::Acceptance;
 
 use crate::origin::{Kind, Load, Loader, Origin, OriginError, WHOLE_KEY};
@@ -92,7 +93,10 @@ impl Errand {
         let stamp = route.stamp(loaded.value.as_ref(), loaded.obtained);
         if route.keeps_local() {
             let copy = Copy { value: loaded.value.clone(), stamp, epoch: Epoch::NONE };
-            self.world.local().keep(&self.key, copy, self.version);
+            match (route.role, &copy.value) {
+                (Role::Flag, Some(_)) => self.world.local().keep_flag(&self.key, copy, self.version),
+                _ => self.world.local().keep(&self.key, copy, self.version),
+            }
         }
         if let Some(value) = &loaded.value {
             let (world, key) = (self.world.clone(), self.key.clone());

@@ -36,6 +36,7 @@ use crate::words::Words;
 use crate::world::{RouteId, World};
 
 mod doors;
+mod learning;
 mod trail;
 mod turn;
 
@@ -231,7 +232,7 @@ impl Job {
         if self.asked.is_some_and(|ask| ask.tier == Tier::Primary) {
             match outcome {
                 Outcome::Hit => self.learn(world, reply, now),
-                Outcome::Miss(_) => self.unlearn(world),
+                Outcome::Miss(_) => self.unlearn(world, now),
                 Outcome::Refused(refusal) => outcome = self.hear_refusal(context, refusal, reply),
                 Outcome::Failed(_) | Outcome::Silent(_) => {}
             }
@@ -455,29 +456,6 @@ impl Job {
         match self.matter.verb {
             Some(Verb::HGet | Verb::HMGet | Verb::GetRange | Verb::StrLen) => true,
             Some(Verb::Get | Verb::Exists | Verb::HGetAll) | None => false,
-        }
-    }
-
-    /// What the primary does not have must not be answered from a copy later. Where an origin makes the values a copy
-    /// stays, to rescue a read whose load then fails.
-    fn unlearn(&self, world: &World) {
-        let route = world.route(self.matter.route);
-        if self.kept_under.is_some() && route.source.is_none() {
-            world.local().invalidate(self.key());
-        }
-    }
-
-    /// Keeps a copy of a value that the primary gave. A replica's may be older than a write that has passed since.
-    fn learn(&self, world: &World, reply: &[u8], now: Time) {
-        let (Some((version, epoch)), Some(verb)) = (self.kept_under, self.matter.verb) else {
-            return;
-        };
-        if world.local().is_recent(self.key(), epoch, now) {
-            return;
-        }
-        if let Some(value) = verb.learn(reply) {
-            let stamp = world.route(self.matter.route).stamp(Some(&value), self.begun);
-            world.local().keep(self.key(), Copy { value: Some(value), stamp, epoch }, version);
         }
     }
 

@@ -109,6 +109,15 @@ fn where_nothing_makes_the_value_a_stale_copy_is_looked_for_at_once() {
 }
 
 #[test]
+fn what_was_last_known_of_a_flag_comes_before_its_origin() {
+    let plan = Plan { attempts: 1, ..plan(Role::Flag, Intent::Read, &[Local, Origin, Spare]) };
+    play(&plan, &[Asked(Primary, GONE), LookedStale(Outcome::Hit)], Ending::Value(Local));
+    let unknown = [Asked(Primary, GONE), LookedStale(TOO_OLD)];
+    play_until(&plan, &unknown, Asked(Origin, Outcome::Hit), Ending::Value(Origin));
+    play_until(&plan, &unknown, Asked(Origin, ORIGIN_DOWN), Ending::Value(Spare));
+}
+
+#[test]
 fn with_nothing_left_the_caller_hears_what_the_primary_said() {
     for away in AWAY {
         play(&read(&[]), &[Asked(Primary, away)], unavailable(Primary, away));

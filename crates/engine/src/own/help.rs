@@ -6,6 +6,8 @@ use failsoft_resp::encode;
 pub(super) const LINES: &[&str] = &[
     "EXPLAIN <command> [<arg> ...]",
     "    What would become of a command at this moment, and why, without carrying it out.",
+    "FLAG <name> [<default>]",
+    "    What a flag is, as far as anybody knows: value, version, tier, age in milliseconds.",
     "HELP",
     "    Print this help.",
     "LAST",

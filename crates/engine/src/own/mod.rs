@@ -10,6 +10,7 @@
 
 mod error;
 mod explain;
+mod flag;
 mod help;
 mod last;
 mod mode;
@@ -22,6 +23,7 @@ use failsoft_resp::encode::{self, Protocol};
 
 pub use self::error::ParseError;
 pub use self::explain::Subject;
+pub use self::flag::FlagCommand;
 pub use self::mode::ModeCommand;
 use crate::context::Context;
 use crate::engine::Engine;
@@ -33,6 +35,8 @@ use crate::telemetry::figures::ServerFigures;
 pub enum OwnCommand {
     /// `FAILSOFT EXPLAIN <command...>`
     Explain(Subject),
+    /// `FAILSOFT FLAG name [default]`
+    Flag(FlagCommand),
     /// `FAILSOFT HELP`
     Help,
     /// `FAILSOFT LAST`
@@ -65,6 +69,7 @@ impl OwnCommand {
     pub fn parse<A: Arguments + ?Sized>(command: &A) -> Result<Self, ParseError> {
         match spec_of(command)?.name {
             "failsoft|explain" => Ok(Self::Explain(Subject::read(command))),
+            "failsoft|flag" => FlagCommand::read(command).map(Self::Flag),
             "failsoft|help" => Ok(Self::Help),
             "failsoft|last" => Ok(Self::Last),
             "failsoft|mode" => ModeCommand::read(command).map(Self::Mode),
@@ -86,6 +91,7 @@ fn spec_of<A: Arguments + ?Sized>(command: &A) -> Result<&'static Spec, ParseErr
 pub async fn run(context: &Context, command: OwnCommand, asker: &Asker) -> Answered {
     match command {
         OwnCommand::Explain(subject) => subject.answer(context).into(),
+        OwnCommand::Flag(command) => command.answer(context, asker.protocol).await.into(),
         OwnCommand::Help => help::answer().into(),
         OwnCommand::Last => last::answer(&asker.last, asker.protocol).into(),
         OwnCommand::Mode(command) => command.answer(asker).into(),

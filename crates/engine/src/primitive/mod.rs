@@ -5,6 +5,7 @@
 //! them is ever answered from anywhere but the primary.
 
 mod fence;
+pub mod flag;
 pub mod idempotency;
 mod lease;
 mod line;

@@ -24,6 +24,9 @@ pub(crate) struct WrittenLocal {
     /// The largest value that is kept; at most `capacity`.
     #[schemars(extend("x-min" = "64B", "x-max" = "512MiB"))]
     max_entry: WrittenSize,
+    /// Bytes of flags' values that may be kept beside `capacity`: nothing else pushes them out.
+    #[schemars(extend("x-min" = "4KiB", "x-max" = "64GiB"))]
+    flags: WrittenSize,
 }
 
 /// When local memory is asked.
@@ -45,6 +48,7 @@ impl Default for WrittenLocal {
             ttl: WrittenDuration::secs(30),
             mode: LocalMode::default(),
             max_entry: WrittenSize::mib(1),
+            flags: WrittenSize::mib(4),
         }
     }
 }
@@ -56,6 +60,7 @@ pub struct Local {
     ttl: Duration,
     mode: LocalMode,
     max_entry: u64,
+    flags: u64,
 }
 
 impl Local {
@@ -72,7 +77,8 @@ impl Local {
                 .error("local.max_entry", "`max_entry` is larger than `capacity`, so such a value could never be kept");
         }
         let max_entry = written.max_entry.0.min(written.capacity.0);
-        Self { capacity: written.capacity.0, ttl: written.ttl.0, mode: written.mode, max_entry }
+        let (capacity, flags) = (written.capacity.0, written.flags.0);
+        Self { capacity, ttl: written.ttl.0, mode: written.mode, max_entry, flags }
     }
 
     /// Whether there is such a tier at all.
@@ -98,6 +104,11 @@ impl Local {
     /// The largest value that is kept, in bytes.
     pub fn max_entry(&self) -> u64 {
         self.max_entry
+    }
+
+    /// Bytes of flags' values that may be kept beside [`capacity`](Self::capacity).
+    pub fn flags(&self) -> u64 {
+        self.flags
     }
 }
 

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 pub use written::ReadFrom;
 pub(crate) use written::WrittenRoute;
-use written::{DEFAULT_GAP_MESSAGE, DEFAULT_MAX_REPLICA_LAG};
+use written::{DEFAULT_GAP_MESSAGE, DEFAULT_MAX_REPLICA_LAG, FLAG_MAX_STALE};
 
 /// What keys are for, and what may answer for them when Redis does not.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +125,7 @@ impl Route {
             shape,
             ttl: written.ttl.0,
             negative_ttl: written.negative_ttl.0,
-            max_stale: written.max_stale.0,
+            max_stale: max_stale(written, role),
             default,
             deadline: written.deadline.map_or(ground.request.deadline(), |own| own.0),
             timeout: written.timeout.map_or(ground.redis_timeout, |own| own.0),
@@ -231,6 +231,11 @@ impl Route {
     pub fn gap_message(&self) -> &str {
         &self.gap_message
     }
+}
+
+fn max_stale(written: &WrittenRoute, role: Role) -> Duration {
+    let usual = if role == Role::Flag { FLAG_MAX_STALE.0 } else { Duration::ZERO };
+    written.max_stale.map_or(usual, |own| own.0)
 }
 
 fn tiers(written: &WrittenRoute, role: Role, has_source: bool, ground: &Ground<'_>) -> TierSet {

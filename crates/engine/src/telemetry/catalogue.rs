@@ -223,6 +223,12 @@ catalogue! {
             "Copies in local memory.";
         LocalBytes: Gauge "failsoft_local_bytes" "bytes" []
             "Bytes of local memory in use, keys and overhead included.";
+        LocalFlags: Gauge "failsoft_local_flags" "copies" []
+            "Copies of flags in local memory.";
+        LocalFlagBytes: Gauge "failsoft_local_flag_bytes" "bytes" []
+            "Bytes that copies of flags use, beside failsoft_local_bytes; at most the setting local.flags.";
+        LocalFlagEvictions: Counter "failsoft_local_flag_evictions_total" "copies" []
+            "Copies of flags that had to go for others: more is read than local.flags has room for.";
         LocalCapacity: Gauge "failsoft_local_capacity_bytes" "bytes" []
             "Bytes of local memory that may be in use: the setting local.capacity.";
     }

@@ -8,9 +8,13 @@
 //! that was already on its way then must not be kept after it: whoever keeps a copy names the [`Version`] under which it
 //! was asked for, and it is not kept if the version has moved.
 //!
+//! Copies of flags have a part of their own, so that nothing else pushes them out: they are few, and have to be there when
+//! Redis is not. There it is also known, as a value would be, that there is none.
+//!
 //! A copy that is to answer in front of Redis must be more than fresh: it must have been obtained in the present epoch,
 //! and somebody must vouch for that epoch now ([`Vouching`]).
 
+mod flags;
 mod versions;
 mod vouching;
 
@@ -27,6 +31,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::hash::BuildHasher;
 
+use self::flags::Flags;
 pub use self::versions::Version;
 use self::versions::{News, Versions};
 pub(crate) use self::vouching::Holder;
@@ -64,6 +69,7 @@ type Copies = Cache<Box<[u8]>, Arc<Copy>, Weigh, RandomState>;
 /// The local tier.
 pub struct Local {
     cache: Option<Copies>,
+    flags: Option<Flags>,
     hasher: RandomState,
     versions: Versions,
     vouching: Vouching,
@@ -85,10 +91,19 @@ pub struct LocalStats {
     pub kept: Counter,
     /// Looks in front that passed over a copy because nothing vouched for it.
     pub unverified: Counter,
+    /// Copies of flags that had to go for others.
+    pub flags_evicted: Arc<Counter>,
     /// Copies not kept because a write had passed, or because they were too large.
     pub refused: Counter,
     /// Copies removed because a write passed, or because Redis told of one.
     pub invalidated: Counter,
+}
+
+/// In which part a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shelf {
+    General,
+    Flags,
 }
 
 #[derive(Clone)]
@@ -101,7 +116,8 @@ impl Weighter<Box<[u8]>, Arc<Copy>> for Weigh {
 }
 
 impl Local {
-    /// A tier of `capacity` bytes, keeping no copy with a payload beyond `max_entry` bytes. No capacity, no tier.
+    /// A tier of `capacity` bytes, keeping no copy with a payload beyond `max_entry` bytes. No capacity, no tier. It has no
+    /// part for flags, see [`with_flags`](Self::with_flags).
     pub fn new(capacity: u64, max_entry: usize) -> Self {
         let hasher = RandomState::default();
         let items = usize::try_from(capacity / TYPICAL_WEIGHT).unwrap_or(usize::MAX).max(16);
@@ -109,12 +125,20 @@ impl Local {
             Cache::with(items, capacity, Weigh, hasher.clone(), quick_cache::sync::DefaultLifecycle::default())
         });
         let (versions, vouching) = (Versions::new(), Vouching::default());
-        Self { cache, hasher, versions, vouching, max_entry, capacity, stats: LocalStats::default() }
+        Self { cache, flags: None, hasher, versions, vouching, max_entry, capacity, stats: LocalStats::default() }
+    }
+
+    /// The same with a part for flags, of `capacity` bytes beside the others.
+    #[must_use]
+    pub fn with_flags(self, capacity: u64) -> Self {
+        let evicted = self.stats.flags_evicted.clone();
+        let flags = self.cache.is_some().then(|| Flags::new(capacity, self.hasher.clone(), evicted));
+        Self { flags, ..self }
     }
 
     /// Looks for a copy that satisfies `acceptance`.
     pub fn look(&self, key: &[u8], acceptance: Acceptance, now: Time) -> Result<Found, Outcome> {
-        let Some(copy) = self.cache.as_ref().and_then(|cache| cache.get(key)) else {
+        let Some((copy, shelf)) = self.find(key) else {
             self.stats.misses.increment();
             return Err(Outcome::Miss(MissCause::Absent));
         };
@@ -127,7 +151,7 @@ impl Local {
                 self.stats.hits.increment();
                 Ok(Found { copy, age })
             }
-            Freshness::Stale { age } if copy.value.is_some() => {
+            Freshness::Stale { age } if copy.value.is_some() || shelf == Shelf::Flags => {
                 self.stats.stale_hits.increment();
                 Ok(Found { copy, age })
             }
@@ -141,8 +165,7 @@ impl Local {
 
     /// Whether there is a value that satisfies `acceptance`, without counting it as a look.
     pub fn holds(&self, key: &[u8], acceptance: Acceptance, now: Time) -> bool {
-        let copy = self.cache.as_ref().and_then(|cache| cache.get(key));
-        copy.is_some_and(|copy| {
+        self.find(key).is_some_and(|(copy, _)| {
             let is_vouched_for = acceptance != Acceptance::Coherent || self.vouching.vouches_for(copy.epoch, now);
             is_vouched_for && copy.value.is_some() && copy.stamp.judge(acceptance, now) != Freshness::TooOld
         })
@@ -157,6 +180,18 @@ impl Local {
         cache.get(key).is_some_and(|copy| {
             let young = now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2;
             copy.value.is_some() && copy.epoch == epoch && young
+        })
+    }
+
+    /// Whether this is what is known of the flag `key`, and has been seen in this epoch and less than half its fresh time
+    /// ago.
+    pub fn is_known(&self, key: &[u8], value: Option<&Value>, epoch: Epoch, now: Time) -> bool {
+        let Some(flags) = &self.flags else {
+            return true;
+        };
+        flags.get(key).is_some_and(|copy| {
+            let young = now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2;
+            copy.value.as_ref() == value && copy.epoch == epoch && young
         })
     }
 
@@ -177,16 +212,26 @@ impl Local {
 
     /// Keeps a copy of what was asked for under `version`, unless it has been invalidated since.
     pub fn keep(&self, key: &[u8], copy: Copy, version: Version) {
-        let Some(cache) = &self.cache else {
-            return;
-        };
+        if let Some(cache) = &self.cache {
+            self.keep_if_current(copy, version, |copy| cache.insert(key.into(), copy));
+        }
+    }
+
+    /// The same for a flag.
+    pub fn keep_flag(&self, key: &[u8], copy: Copy, version: Version) {
+        if let Some(flags) = &self.flags {
+            self.keep_if_current(copy, version, |copy| flags.insert(key, copy));
+        }
+    }
+
+    fn keep_if_current(&self, copy: Copy, version: Version, insert: impl FnOnce(Arc<Copy>)) {
         let too_large = copy.value.as_ref().is_some_and(|value| value.payload_len() > self.max_entry);
         let turn = self.versions.turn_of(version);
         if too_large || !turn.is_current(version) {
             self.stats.refused.increment();
             return;
         }
-        cache.insert(key.into(), Arc::new(copy));
+        insert(Arc::new(copy));
         self.stats.kept.increment();
     }
 
@@ -202,7 +247,8 @@ impl Local {
 
     fn void(&self, key: &[u8], news: News) {
         let _turn = self.versions.raise(self.hasher.hash_one(key), news);
-        if self.cache.as_ref().is_some_and(|cache| cache.remove(key).is_some()) {
+        let was_kept = self.cache.as_ref().is_some_and(|cache| cache.remove(key).is_some());
+        if was_kept || self.flags.as_ref().is_some_and(|flags| flags.remove(key)) {
             self.stats.invalidated.increment();
         }
     }
@@ -223,6 +269,15 @@ impl Local {
             self.stats.invalidated.add(cache.len() as u64);
             cache.clear();
         }
+        if let Some(flags) = &self.flags {
+            self.stats.invalidated.add(flags.entries() as u64);
+            flags.clear();
+        }
+    }
+
+    fn find(&self, key: &[u8]) -> Option<(Arc<Copy>, Shelf)> {
+        let general = self.cache.as_ref().and_then(|cache| cache.get(key)).map(|copy| (copy, Shelf::General));
+        general.or_else(|| self.flags.as_ref().and_then(|flags| flags.get(key)).map(|copy| (copy, Shelf::Flags)))
     }
 
     /// Who vouches for copies that answer in front of Redis.
@@ -238,6 +293,11 @@ impl Local {
     /// Copies kept now.
     pub fn entries(&self) -> usize {
         self.cache.as_ref().map_or(0, Cache::len)
+    }
+
+    /// Copies of flags, and the bytes that they use beside the others, with their bound.
+    pub fn flags(&self) -> (usize, u64, u64) {
+        self.flags.as_ref().map_or((0, 0, 0), |flags| (flags.entries(), flags.bytes(), flags.capacity()))
     }
 
     /// The bound on [`bytes`](Self::bytes).
@@ -342,6 +402,38 @@ mod tests {
         assert_eq!(local.entries(), 0);
         local.keep(b"k", copy("1234"), local.version(b"k"));
         assert_eq!(local.entries(), 1);
+    }
+
+    #[test]
+    fn flags_are_not_pushed_out_by_others_and_not_even_their_absence_is_forgotten() {
+        let local = Local::new(64 << 10, 1 << 10).with_flags(64 << 10);
+        local.keep_flag(b"flag", copy("on"), local.version(b"flag"));
+        local.keep_flag(b"none", Copy { value: None, ..copy("") }, local.version(b"none"));
+        for i in 0..10_000_u32 {
+            let key = i.to_be_bytes();
+            local.keep(&key, copy("some value of some length"), local.version(&key));
+        }
+        let late = Acceptance::StaleUpTo(MINUTE);
+        let value =
+            |key: &[u8]| local.look(key, late, Time::from_millis(90_000)).map(|found| found.copy.value.is_some());
+        assert_eq!((value(b"flag"), value(b"none")), (Ok(true), Ok(false)));
+        assert!(local.is_known(b"none", None, Epoch::NONE, Time::ZERO));
+        local.invalidate(b"flag");
+        assert!(value(b"flag").is_err());
+        local.clear();
+        assert!(value(b"none").is_err() && local.flags().0 == 0);
+    }
+
+    #[test]
+    fn flags_beyond_their_bound_go_and_are_counted() {
+        let local = Local::new(1 << 20, 1 << 10).with_flags(16 << 10);
+        for i in 0..1_000_u32 {
+            let key = i.to_be_bytes();
+            local.keep_flag(&key, copy("on"), local.version(&key));
+        }
+        let (entries, bytes, capacity) = local.flags();
+        assert!(entries > 10 && bytes <= capacity);
+        assert_eq!(local.stats().flags_evicted.get(), 1_000 - entries as u64);
     }
 
     #[test]

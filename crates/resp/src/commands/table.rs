@@ -65,7 +65,7 @@ const NEVER: (u8, u8) = (u8::MAX, 0);
 
 /// name, arity (negative: at least), class, keys, flags, first version; and how it is spread, unless whole to one shard.
 #[rustfmt::skip]
-pub(super) static TABLE: [Spec; 376] = [
+pub(super) static TABLE: [Spec; 377] = [
     row("acl", -2, Server, NONE, CONTAINER, (6, 0)),
     row("acl|cat", -2, Server, NONE, NOSCRIPT | LOADING | STALE, (6, 0)),
     row("acl|deluser", -3, Server, NONE, ADMIN | NOSCRIPT | LOADING | STALE, (6, 0)).over(Shards(Unanimous)),
@@ -181,6 +181,7 @@ pub(super) static TABLE: [Spec; 376] = [
     row("failover", -1, Server, NONE, ADMIN | NOSCRIPT | STALE, (6, 2)),
     row("failsoft", -2, Own, NONE, CONTAINER, NEVER),
     row("failsoft|explain", -3, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|flag", -3, Own, READS_2, READONLY | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|help", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|last", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|mode", -2, Own, NONE, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),

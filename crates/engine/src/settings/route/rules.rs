@@ -36,7 +36,7 @@ fn judge_fallbacks(written: &WrittenRoute, role: Role, path: &str, judge: &mut J
         ("origin", written.origin.is_some()),
         ("default", written.default.is_some()),
         ("local", written.local.is_some()),
-        ("max_stale", !written.max_stale.0.is_zero()),
+        ("max_stale", written.max_stale.is_some_and(|own| !own.0.is_zero())),
     ];
     for (key, _) in named.iter().filter(|(_, is_named)| *is_named) {
         judge

@@ -47,10 +47,11 @@ pub(crate) struct WrittenRoute {
     #[serde(default = "default_negative_ttl")]
     #[schemars(extend("x-min" = "0s", "x-max" = "1day"))]
     pub(crate) negative_ttl: WrittenDuration,
-    /// How long after its ttl a value may still be served when nothing fresher answers.
+    /// How long after its ttl a value may still be served when nothing fresher answers; when left out, 1day with role
+    /// "flag", else not at all.
     #[serde(default)]
     #[schemars(extend("x-min" = "0s", "x-max" = "365days"))]
-    pub(crate) max_stale: WrittenDuration,
+    pub(crate) max_stale: Option<WrittenDuration>,
     /// What is answered when every other tier has failed: a string, or a table of fields with shape = "hash".
     #[serde(default)]
     pub(crate) default: Option<WrittenDefault>,
@@ -102,6 +103,9 @@ pub(crate) struct WrittenRoute {
 
 /// How far behind a replica may be on routes that do not say so.
 pub(super) const DEFAULT_MAX_REPLICA_LAG: WrittenDuration = WrittenDuration::secs(30);
+
+/// For how long a flag is known on routes that do not say so.
+pub(super) const FLAG_MAX_STALE: WrittenDuration = WrittenDuration::secs(24 * 60 * 60);
 
 /// What tells of a gap on routes that do not say so.
 pub(super) const DEFAULT_GAP_MESSAGE: &str = "failsoft:gap";

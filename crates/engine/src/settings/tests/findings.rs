@@ -260,7 +260,10 @@ const ROUTES: &[(&str, &str)] = &[
         "keys = \"a\"\nrole = \"cache\"\ndefault = \"x\"\nttl = \"7days\"",
         "warning: a value that misses its invalidation would stay wrong for up to 7days",
     ),
-    ("keys = \"a\"\nrole = \"flag\"", "warning: local copies count as fresh for 30s only, and max_stale is 0"),
+    (
+        "keys = \"a\"\nrole = \"flag\"\nmax_stale = \"0s\"",
+        "warning: local copies count as fresh for 30s only, and max_stale is 0",
+    ),
     (
         "keys = \"a\"\nrole = \"lock\"\ndeadline = \"100ms\"",
         "warning: the deadline (100ms) is shorter than the timeout (200ms): a silent node takes all the time there is",

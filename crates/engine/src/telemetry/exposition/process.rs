@@ -22,6 +22,10 @@ pub(super) fn tell_memory(page: &mut Page, world: &World) {
     page.sample(Metric::LocalEntries, &[], local.entries());
     page.sample(Metric::LocalBytes, &[], local.bytes());
     page.sample(Metric::LocalCapacity, &[], local.capacity());
+    let (flags, flag_bytes, _) = local.flags();
+    page.sample(Metric::LocalFlags, &[], flags);
+    page.sample(Metric::LocalFlagBytes, &[], flag_bytes);
+    page.sample(Metric::LocalFlagEvictions, &[], stats.flags_evicted.get());
     if let Some(tracking) = world.tracking() {
         tell_tracking(page, tracking);
     }
