@@ -38,6 +38,7 @@ mod calls;
 mod codec;
 mod error;
 mod idempotency;
+mod invalidations;
 mod locks;
 mod origin;
 #[cfg(feature = "redis")]
@@ -63,6 +64,7 @@ pub use self::codec::Postcard;
 pub use self::codec::{Codec, CodecError, Json, Raw};
 pub use self::error::{BoxError, Error, Trouble};
 pub use self::idempotency::{Done, Idempotency, RunError};
+pub use self::invalidations::{Invalidations, Notice, Subscription};
 pub use self::locks::{Lock, Locks};
 pub use self::origin::{Origin, Params, Pressure};
 #[cfg(feature = "redis")]
@@ -160,6 +162,14 @@ impl Failsoft {
     /// [`Error::Misuse`]: there is no such route, or it is none of idempotency records.
     pub fn idempotency(&self, route: &str) -> Result<Idempotency, Error> {
         Ok(Idempotency::new(Room::of(self, route, Role::Idempotency)?))
+    }
+
+    /// News that copies have become wrong, on the route with this name or these channels.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`]: there is no such route, or it is none of invalidations.
+    pub fn invalidations(&self, route: &str) -> Result<Invalidations, Error> {
+        Ok(Invalidations::new(Room::of(self, route, Role::Invalidation)?))
     }
 
     /// What is unwise about the settings that it was built from.

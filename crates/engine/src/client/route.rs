@@ -188,6 +188,13 @@ impl Route<role::Invalidation> {
     pub fn invalidation(channels: &str) -> Self {
         Self::new(channels, "invalidation")
     }
+
+    /// What subscribers are told on each of their channels when messages may have been missed. Subscribers of the library
+    /// get a [`Notice::Gap`](super::Notice::Gap) instead.
+    #[must_use]
+    pub fn gap_message(self, message: &str) -> Self {
+        self.with("gap_message", message)
+    }
 }
 
 impl Route<role::Flag> {

@@ -5,6 +5,7 @@ mod cache;
 mod cancels;
 mod common;
 mod examples;
+mod invalidations;
 mod locks;
 #[cfg(feature = "redis")]
 mod redis_rs;
