@@ -3,6 +3,8 @@
 
 mod cache;
 mod cancels;
+#[cfg(feature = "redis")]
+mod cluster;
 mod common;
 mod examples;
 mod invalidations;
