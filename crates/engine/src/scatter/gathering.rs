@@ -95,7 +95,6 @@ struct Inner {
 }
 
 /// What has become of a piece.
-#[expect(clippy::large_enum_variant, reason = "while a command is under way, its pieces are asked or about to be")]
 enum State {
     Waiting(Piece),
     /// A node has been asked.
