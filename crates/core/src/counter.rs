@@ -19,6 +19,10 @@ pub struct Counter {
     base: Option<i64>,
     /// What was counted since.
     counted: i64,
+    /// As much of it as Redis has been told.
+    told: i64,
+    /// Whether Redis has been told the base.
+    base_told: bool,
     expires: Expiry,
     /// Whether what Redis holds is to go before it is told.
     voids: Voids,
@@ -107,7 +111,7 @@ impl Counter {
         };
         if may {
             let voids = if condition == Condition::Absent { self.voids } else { Voids::All };
-            *self = Self { base: Some(value), counted: 0, expires, voids, exists: true };
+            *self = Self { base: Some(value), expires, voids, exists: true, ..Self::default() };
         }
         may
     }
@@ -141,11 +145,33 @@ impl Counter {
     /// What Redis is to be told, if there is anything: a counter that has ended need not be told of.
     pub fn telling(&self, now: Time) -> Option<Telling> {
         let told = match self.exists(now) {
-            true => Telling { voids: self.voids, base: self.base, counted: self.counted, expires: self.expires },
+            true => Telling {
+                voids: self.voids,
+                base: self.base.filter(|_| !self.base_told),
+                counted: self.counted.saturating_sub(self.told),
+                expires: self.expires,
+            },
             false => Telling { voids: self.voids, base: None, counted: 0, expires: Expiry::Unsaid },
         };
         let is_news = told.voids == Voids::All || told.base.is_some() || told.counted != 0;
         is_news.then_some(told)
+    }
+
+    /// Redis has been told. Where it is known when the counter ends it is counted on from here if Redis goes once more.
+    pub fn handle_told(&mut self, telling: &Telling) {
+        match self.expires {
+            Expiry::At(_) if self.exists => {
+                self.told = self.told.saturating_add(telling.counted);
+                self.base_told = true;
+                self.voids = Voids::Nothing;
+            }
+            Expiry::At(_) | Expiry::Never | Expiry::Unsaid => *self = Self::default(),
+        }
+    }
+
+    /// Redis may have been told. What it holds by now may have been counted since, so it is not voided again.
+    pub fn handle_unheard(&mut self) {
+        self.voids = Voids::Nothing;
     }
 
     /// Takes up a value that has ended.
@@ -243,6 +269,31 @@ mod tests {
         assert_eq!(counter.value(10, NOW), Some(7));
         counter.add(-1, 10, NOW).unwrap();
         assert_eq!(counter.telling(NOW), telling(Voids::All, Some(7), -1, Expiry::Never));
+    }
+
+    #[test]
+    fn a_window_that_redis_has_been_told_of_is_counted_on_if_redis_goes_once_more() {
+        let mut counter = Counter::default();
+        counter.write(5, Expiry::At(NOW + Duration::from_secs(9)), Condition::Always, NOW);
+        counter.add(2, 10, NOW).unwrap();
+        counter.handle_unheard();
+        let telling = counter.telling(NOW).unwrap();
+        assert_eq!((telling.voids, telling.base, telling.counted), (Voids::Nothing, Some(5), 2));
+        counter.handle_told(&telling);
+        assert_eq!((counter.telling(NOW), counter.value(10, NOW)), (None, Some(25)));
+        counter.add(1, 10, NOW).unwrap();
+        let telling = counter.telling(NOW).unwrap();
+        assert_eq!((telling.base, telling.counted), (None, 1));
+        assert_eq!(counter.telling(NOW + Duration::from_secs(9)), None);
+    }
+
+    #[test]
+    fn one_without_an_end_is_forgotten_once_redis_has_been_told() {
+        let mut counter = Counter::default();
+        counter.add(4, 10, NOW).unwrap();
+        let telling = counter.telling(NOW).unwrap();
+        counter.handle_told(&telling);
+        assert_eq!(counter, Counter::default());
     }
 
     #[test]

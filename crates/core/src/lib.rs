@@ -17,6 +17,7 @@ pub mod journal;
 pub mod leases;
 pub mod limit;
 pub mod mode;
+pub mod outage;
 pub mod outcome;
 pub mod pacer;
 pub mod pattern;

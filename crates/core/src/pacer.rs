@@ -49,6 +49,11 @@ impl Pacer {
         }
     }
 
+    /// Lets `max_rate` start a second from here on. What has started counts as it did.
+    pub fn set_max_rate(&mut self, max_rate: f64) {
+        *self = Self { due: self.due, ..Self::new(max_rate) };
+    }
+
     /// When the next may start.
     pub fn next_at(&self) -> Time {
         self.due - self.tolerance
@@ -82,6 +87,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_pace_that_changes_forgets_no_start() {
+        let mut pacer = Pacer::new(10.0);
+        let now = Time::from_millis(1_000);
+        pacer.note_start(now);
+        pacer.set_max_rate(1.0);
+        assert_eq!(pacer.next_at(), now + Duration::from_millis(100));
+        pacer.note_start(pacer.next_at());
+        assert_eq!(pacer.next_at(), now + Duration::from_millis(1_100));
+    }
 
     /// Starts as often as the pacer lets it, asking at each of `asked`; the starts in order of time.
     fn starts(max_rate: f64, asked: &[u64]) -> Vec<u64> {

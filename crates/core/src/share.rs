@@ -36,15 +36,26 @@ impl Share {
         }
     }
 
-    /// Redis has answered, and has been told `told` of the debt: the whole bucket takes `reset` to run out.
-    pub fn handle_answered(&mut self, share: &Limit, told: u32, reset: Duration, now: Time) {
-        self.untold = self.untold.saturating_sub(told);
+    /// Redis has answered: the whole bucket takes `reset` to run out.
+    pub fn handle_answered(&mut self, share: &Limit, reset: Duration, now: Time) {
         self.bucket.handle_reset(share, reset, now);
     }
 
-    /// What Redis is to be told has passed without it.
+    /// What Redis is to be told has passed without it. What passed so long ago that it would not count is not told.
     pub fn debt(&self, share: &Limit, now: Time) -> u32 {
         self.untold.min(self.bucket.outstanding(share, now))
+    }
+
+    /// Takes the debt, to tell it.
+    pub fn take_debt(&mut self, share: &Limit, now: Time) -> u32 {
+        let debt = self.debt(share, now);
+        self.untold = 0;
+        debt
+    }
+
+    /// Puts a debt back that Redis may not have heard of.
+    pub fn handle_untold(&mut self, debt: u32) {
+        self.untold = self.untold.saturating_add(debt);
     }
 
     /// Whether there is nothing left to remember: a new share would decide the same.
@@ -68,7 +79,7 @@ mod tests {
         let (whole, now) = (limit(10, 10), Time::from_millis(1_000));
         let shared = whole.shared_by(5);
         let mut share = Share::default();
-        share.handle_answered(&shared, 0, SECOND, now);
+        share.handle_answered(&shared, SECOND, now);
         assert!(!share.request(&shared, 1, now).allowed);
         assert_eq!(share.debt(&shared, now), 0, "Redis knows of it");
         assert!(share.request(&shared, 1, now + SECOND / 2).allowed);
@@ -84,21 +95,24 @@ mod tests {
         assert_eq!(share.debt(&shared, now + SECOND / 2), 2, "a share of 5 a second");
         assert_eq!(share.debt(&shared, now + SECOND), 0);
         assert!(share.is_forgettable(&shared, now + SECOND));
-        let told = share.debt(&shared, now);
-        share.handle_answered(&shared, told, Duration::ZERO, now);
+        assert_eq!(share.take_debt(&shared, now), 4);
+        share.handle_answered(&shared, Duration::ZERO, now);
         assert_eq!(share.debt(&shared, now), 0);
         assert!(!share.is_forgettable(&shared, now));
     }
 
     #[test]
-    fn what_passes_while_a_debt_is_being_told_stays_one() {
+    fn a_debt_that_may_not_have_been_heard_of_is_owed_again_but_never_more_than_a_share() {
         let (shared, now) = (limit(10, 10), Time::from_millis(1_000));
         let mut share = Share::default();
-        share.request(&shared, 3, now);
-        let told = share.debt(&shared, now);
+        share.request(&shared, 7, now);
+        let told = share.take_debt(&shared, now);
         share.request(&shared, 2, now);
-        share.handle_answered(&shared, told, Duration::ZERO, now);
-        assert_eq!(share.debt(&shared, now), 2);
+        assert_eq!((told, share.debt(&shared, now)), (7, 2));
+        share.handle_untold(told);
+        assert_eq!(share.debt(&shared, now), 9);
+        share.handle_untold(told);
+        assert_eq!(share.debt(&shared, now), 9, "what is outstanding bounds it");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use failsoft_core::circuit::CircuitSettings;
 use failsoft_core::fencing::Copies;
 use failsoft_core::guard::GuardSettings;
 use failsoft_core::mode::Mode;
+use failsoft_core::outage::OnOutage;
 use failsoft_core::plan::{AuthPolicy, Bounds, Intent, LocalPlace, Plan, Voice};
 use failsoft_core::role::Role;
 use failsoft_core::route_table::RouteTable;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::mode::{ModeSwitch, why_not};
 use crate::origin::{self, CodeOrigins, OriginError, OriginOptions, ParameterKind, Query, QueryError};
+use crate::primitive::Limits;
 use crate::publishing::Publishing;
 use crate::route::{AsPlain, Route, Source};
 use crate::settings::{self, AuthFailure, Fetch, LocalMode, Proving, ReadFrom, Settings};
@@ -75,12 +77,14 @@ pub(crate) struct Before<'b> {
 }
 
 /// What does not come from settings.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Ground {
     pub(crate) clock: Clock,
     pub(crate) workers: usize,
     /// Origins that are code.
     pub(crate) code: CodeOrigins,
+    /// What is remembered of rate limits.
+    pub(crate) limits: Arc<Limits>,
     /// Who is told when something has become known of a deployment.
     pub(crate) news: Arc<watch::Sender<u64>>,
 }
@@ -128,6 +132,7 @@ pub(crate) fn assemble(
         plain: plain(settings, before),
         rules: settings.rules().clone(),
         fences: before.map_or_else(Arc::default, |before| before.world.fences().clone()),
+        limits: ground.limits.clone(),
     }))
 }
 
@@ -297,6 +302,7 @@ fn route(
         fresh_for: written.ttl().min(settings.local().ttl()),
         max_replica_lag: written.max_replica_lag(),
         proving: written.proving(),
+        on_outage: written.on_outage(),
         negative_ttl: written.negative_ttl(),
         gap_message: (role == Role::Invalidation).then(|| written.gap_message().as_bytes().into()),
         stats: stats(written.name(), before),
@@ -355,6 +361,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         fresh_for: Duration::ZERO,
         max_replica_lag: Duration::ZERO,
         proving: Proving { copies: Copies::Exactly(0), wait_timeout: Duration::ZERO },
+        on_outage: OnOutage::Closed,
         negative_ttl: Duration::ZERO,
         gap_message: None,
         stats: stats(PLAIN, before),

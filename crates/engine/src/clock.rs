@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use failsoft_core::Time;
 
@@ -32,6 +32,12 @@ impl Clock {
         let offset = std::time::Duration::from_nanos(time.as_nanos().min(CENTURY_NANOS));
         tokio::time::Instant::from_std(self.start + offset)
     }
+}
+
+/// Milliseconds since 1970 by the wall clock, for what callers say in that clock; 0 before.
+pub fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A random number, for jitter and sampling; not for secrets.

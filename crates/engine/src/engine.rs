@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::mode::{SwitchError, Switched, Wish, switch, tell_reloaded};
 use crate::node::Lane;
 use crate::origin::CodeOrigins;
+use crate::primitive::Limits;
 use crate::settings::{Change, Route, Settings, changes};
 use crate::tier::origin::OriginTier;
 use crate::topology::Deployment;
@@ -34,8 +35,11 @@ impl Engine {
 
     /// The same as part of a program, which makes values itself where settings say `code:`.
     pub fn with_code(settings: Settings, workers: usize, code: CodeOrigins) -> Result<Self, AssembleError> {
-        let ground = Ground { clock: Clock::start(), workers, code, news: Arc::new(watch::Sender::new(0)) };
+        let clock = Clock::start();
+        let limits = Arc::new(Limits::new(clock));
+        let ground = Ground { clock, workers, code, limits, news: Arc::new(watch::Sender::new(0)) };
         let world = assemble(&settings, &ground, None)?;
+        ground.limits.take_up(&settings, &world);
         Ok(Self { ground, world: ArcSwap::from_pointee(world), settings: Mutex::new(Arc::new(settings)) })
     }
 
@@ -45,6 +49,8 @@ impl Engine {
         world.deployments().for_each(|deployment| deployment.start());
         world.publishing().attach(&world);
         world.publishing().start();
+        self.ground.limits.attach(&world);
+        self.ground.limits.start();
         if let Some(tracking) = world.tracking() {
             tracking.attach(&world);
             tracking.start();
@@ -70,6 +76,8 @@ impl Engine {
         let world = Arc::new(assemble(&new, &self.ground, Some(&before))?);
         let is_new = |deployment: &&Arc<Deployment>| !old.deployments().any(|known| Arc::ptr_eq(known, deployment));
         world.deployments().filter(is_new).for_each(|deployment| deployment.start());
+        self.ground.limits.take_up(&new, &world);
+        self.ground.limits.attach(&world);
         let told = hand_over_tracking(&old, &world);
         world.publishing().attach(&world);
         self.world.store(world.clone());
@@ -140,6 +148,7 @@ impl Engine {
     /// Closes every connection.
     pub fn close(&self) {
         let world = self.world.load();
+        self.ground.limits.close();
         world.deployments().for_each(|deployment| deployment.close());
         world.origins().iter().for_each(|origin| origin.close());
         world.publishing().close();

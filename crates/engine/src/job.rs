@@ -37,10 +37,12 @@ use crate::world::{RouteId, World};
 
 mod doors;
 mod learning;
+mod standing_by;
 mod trail;
 mod turn;
 
 use self::doors::Doors;
+pub(crate) use self::standing_by::{stands_by, unanswered};
 use self::trail::Trail;
 
 /// What a request is about.
@@ -199,7 +201,7 @@ impl Job {
                 Step::Learn(by) => return Progress::Learn(by),
                 Step::End(ending) => {
                     self.stand_in_for(world, ending);
-                    return Progress::Done(ending);
+                    return Progress::Done(self.stand_by(context, route, ending, now));
                 }
                 Step::Look(acceptance) => {
                     let outcome = self.look(world, acceptance, now);
@@ -214,14 +216,6 @@ impl Job {
                     }
                 },
             }
-        }
-    }
-
-    /// Does what will be said instead of this ending; if that cannot be, it is said as it is.
-    fn stand_in_for(&mut self, world: &World, ending: Ending) {
-        let is_kept = self.matter.stand_in == Some(StandIn::Kept);
-        if is_kept && StandIn::Kept.covers(ending) && world.publishing().keep(&self.frame).is_err() {
-            self.matter.stand_in = None;
         }
     }
 
@@ -373,6 +367,9 @@ impl Job {
     }
 
     fn render_value(&self, world: &World, ending: Ending, out: &mut Vec<u8>) {
+        if let Some(Brought::Reply(reply)) = &self.brought {
+            return out.extend_from_slice(reply);
+        }
         let Some(verb) = self.matter.verb else {
             return encode::error(out, "ERR failsoft has no way to answer this command without Redis");
         };

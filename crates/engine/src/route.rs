@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failsoft_core::mode::Mode;
+use failsoft_core::outage::OnOutage;
 use failsoft_core::plan::{Bounds, Intent, Plan};
 use failsoft_core::role::Role;
 use failsoft_core::stale::Stamp;
@@ -48,6 +49,8 @@ pub struct Route {
     pub max_replica_lag: Duration,
     /// How leases on the keys are proven.
     pub proving: Proving,
+    /// What becomes of a rate limit while Redis is away.
+    pub on_outage: OnOutage,
     /// For how long "there is no such row" is remembered.
     pub negative_ttl: Duration,
     /// What subscribers are told when messages may have been lost; there if the role is invalidation.
@@ -141,6 +144,11 @@ impl Route {
     /// Whether copies are kept in local memory.
     pub fn keeps_local(&self) -> bool {
         self.through.tiers.contains(Tier::Local)
+    }
+
+    /// Whether a rate limit is answered while Redis is away.
+    pub fn stands_by(&self) -> bool {
+        self.on_outage != OnOutage::Closed
     }
 
     /// The stamp of a copy of `value` obtained at `obtained`.

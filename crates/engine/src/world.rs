@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use crate::listening::ListeningStats;
 use crate::node::Node;
 use crate::primitive::Fences;
+use crate::primitive::Limits;
 use crate::publishing::Publishing;
 use crate::route::Route;
 use crate::settings::Rules;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub rules: Arc<Rules>,
     /// What has been seen of the fencing tokens of leases.
     pub fences: Arc<Fences>,
+    /// What is remembered of rate limits while Redis is away.
+    pub limits: Arc<Limits>,
 }
 
 /// Requests paid into the budget for repeats at a time; enough to fill it.
@@ -98,6 +101,11 @@ impl World {
     /// What has been seen of the fencing tokens of leases.
     pub fn fences(&self) -> &Arc<Fences> {
         &self.parts.fences
+    }
+
+    /// What is remembered of rate limits while Redis is away.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.parts.limits
     }
 
     /// The route of `key`.

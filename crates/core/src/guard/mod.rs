@@ -162,6 +162,13 @@ impl Guard {
         }
     }
 
+    /// Lets `max_rate` loads start a second from here on, if there was a rate at all.
+    pub fn set_max_rate(&mut self, max_rate: f64) {
+        if let Some(pacer) = &mut self.pacer {
+            pacer.set_max_rate(max_rate);
+        }
+    }
+
     /// Asks to load something that is of no use from `deadline` on.
     pub fn request_load(&mut self, now: Time, deadline: Time) -> Admission {
         if deadline <= now {

@@ -28,6 +28,10 @@ local = "front"
 [[routes]]
 keys = "lock:*"
 role = "lock"
+[[routes]]
+keys = "limit:*"
+role = "rate-limit"
+on_outage = "local"
 "#;
 
 const NODE: [&str; 13] =
@@ -247,4 +251,20 @@ fn a_key_has_a_slot_before_anybody_has_been_asked() {
     let Told::Scattered { parts } = told else { panic!("it is taken apart") };
     let parts: Vec<_> = parts.into_iter().map(|part| (part.located.slot.number(), part.keys)).collect();
     assert_eq!(parts, [(5_061, vec![b"bar".to_vec()]), (12_182, vec![b"foo".to_vec(), b"{foo}x".to_vec()])]);
+}
+
+#[test]
+fn a_limit_is_counted_here_when_redis_is_away_and_only_then() {
+    let (world, _) = engine().world();
+    let ending = |command: &str, primary: &str| {
+        walked(explain(&world, &words(command), &conditions(&[&format!("primary={primary}")])).told).ending
+    };
+    for primary in ["down", "silent", "open", "loading", "busy", "readonly", "oom"] {
+        assert_eq!(ending("INCR limit:a", primary), Ending::Value(Tier::Local), "{primary}");
+        assert_ne!(ending("ZADD limit:a 1 b", primary), Ending::Value(Tier::Local), "{primary}");
+        assert_ne!(ending("INCR lock:a", primary), Ending::Value(Tier::Local), "{primary}");
+    }
+    for primary in ["up", "noauth", "error"] {
+        assert_ne!(ending("INCR limit:a", primary), Ending::Value(Tier::Local), "{primary}");
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use failsoft_core::mode::Mode;
+use failsoft_core::outage::OnOutage;
 use failsoft_core::plan::Intent;
 use failsoft_core::request::Ending;
 use failsoft_core::role::Stance;
@@ -193,6 +194,10 @@ fn mode(text: &mut String, walk: &Walk<'_>) {
 
 fn role(walk: &Walk<'_>) -> String {
     let role = walk.route.role;
+    if walk.route.stands_by() {
+        let on_outage = walk.route.on_outage;
+        return format!("{role}, on_outage = \"{on_outage}\": the primary, once; without it {}", without(on_outage));
+    }
     let stance = match (walk.plan().intent, role.stance()) {
         (Intent::Write, _) => "a write: the primary alone, once",
         (Intent::Read, Stance::Closed) => "fails closed: the primary or a retryable error",
@@ -200,6 +205,14 @@ fn role(walk: &Walk<'_>) -> String {
         (Intent::Read, Stance::Open) => "fails open: a lower tier may answer",
     };
     format!("{role}, {stance}")
+}
+
+fn without(on_outage: OnOutage) -> &'static str {
+    match on_outage {
+        OnOutage::Closed => "a retryable error",
+        OnOutage::Open => "everybody may",
+        OnOutage::Local => "this instance's share",
+    }
 }
 
 /// One step, without its number.
@@ -262,6 +275,8 @@ fn is_own_error(ending: Ending) -> bool {
 /// How a walk ends, in words.
 pub fn ending(ending: Ending, walk: &Walk<'_>) -> String {
     match ending {
+        Ending::Value(Tier::Local) if walk.route.stands_by() => "counted here, this instance's share".to_owned(),
+        Ending::Value(Tier::Default) if walk.route.stands_by() => "let through, as a first request".to_owned(),
         Ending::Value(Tier::Local) => format!("value from local ({})", age(walk)),
         Ending::Value(Tier::Default) => "the route's default value".to_owned(),
         Ending::Value(tier) if walk.way == Way::Through => format!("value from {tier}"),

@@ -16,7 +16,9 @@ use super::doors::Doors;
 use super::present;
 use super::{Unasked, Walk};
 use crate::apology::{Code, apologise};
+use crate::job::{stands_by, unanswered as unanswered_by};
 use crate::node::Node;
+use crate::primitive::count::{Count, Moment};
 use crate::route::{Route, Way};
 use crate::topology::{Place, Views};
 use crate::verb::Verb;
@@ -252,7 +254,15 @@ impl<'d, 'k> Drive<'d, 'k> {
                 }
             }
         };
+        let ending = self.stand_by(&request, ending);
         Driven { stages: self.stages, met: self.met, ending, took: self.now.since(START) }
+    }
+
+    /// A rate limit may be answered when nobody else has.
+    fn stand_by(&self, request: &Request, ending: Ending) -> Ending {
+        let by = stands_by(self.route, self.route.mode.get(), unanswered_by(request, ending));
+        let is_understood = || Count::read(&self.subject.words, Moment { now: self.now, unix_ms: 0 }).is_some();
+        by.filter(|_| is_understood()).map_or(ending, Ending::Value)
     }
 
     /// The longest pause is the one to tell of.

@@ -12,6 +12,8 @@ pub(super) const LINES: &[&str] = &[
     "    Print this help.",
     "LAST",
     "    Who gave this connection's last answer, how old it was, and why nobody above did.",
+    "LIMIT <key> <rate> <period-ms> [<burst>] [<cost>]",
+    "    Whether somebody may once more: allowed, remaining, reset-ms, retry-ms, and who decided (redis, local, open).",
     "MODE [auto|origin-only|pass-through] [ROUTE <name>]",
     "    What is wanted of the routes whatever is observed; with a mode, switch one route or all.",
     "STATE",

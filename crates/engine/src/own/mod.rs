@@ -13,6 +13,7 @@ mod explain;
 mod flag;
 mod help;
 mod last;
+mod limit;
 mod mode;
 mod state;
 
@@ -24,6 +25,7 @@ use failsoft_resp::encode::{self, Protocol};
 pub use self::error::ParseError;
 pub use self::explain::Subject;
 pub use self::flag::FlagCommand;
+pub use self::limit::LimitCommand;
 pub use self::mode::ModeCommand;
 use crate::context::Context;
 use crate::engine::Engine;
@@ -41,6 +43,8 @@ pub enum OwnCommand {
     Help,
     /// `FAILSOFT LAST`
     Last,
+    /// `FAILSOFT LIMIT key rate period [burst] [cost]`
+    Limit(LimitCommand),
     /// `FAILSOFT MODE [mode] [ROUTE name]`
     Mode(ModeCommand),
     /// `FAILSOFT STATE`
@@ -72,6 +76,7 @@ impl OwnCommand {
             "failsoft|flag" => FlagCommand::read(command).map(Self::Flag),
             "failsoft|help" => Ok(Self::Help),
             "failsoft|last" => Ok(Self::Last),
+            "failsoft|limit" => LimitCommand::read(command).map(Self::Limit),
             "failsoft|mode" => ModeCommand::read(command).map(Self::Mode),
             "failsoft|state" => Ok(Self::State),
             name => Err(ParseError::Unknown(name.to_owned())),
@@ -94,6 +99,7 @@ pub async fn run(context: &Context, command: OwnCommand, asker: &Asker) -> Answe
         OwnCommand::Flag(command) => command.answer(context, asker.protocol).await.into(),
         OwnCommand::Help => help::answer().into(),
         OwnCommand::Last => last::answer(&asker.last, asker.protocol).into(),
+        OwnCommand::Limit(command) => command.answer(context).await.into(),
         OwnCommand::Mode(command) => command.answer(asker).into(),
         OwnCommand::State => state::answer(&asker.engine, asker.figures.as_ref()).into(),
     }

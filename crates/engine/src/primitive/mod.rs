@@ -2,24 +2,33 @@
 //!
 //! Each is a script that runs where its key is, so that its steps cannot be divided by anybody else's, and what has to be
 //! true around it: whose role the key's route has, what is asked how, and what an answer that did not come means. None of
-//! them is ever answered from anywhere but the primary.
+//! them is ever answered from anywhere but the primary, except a rate limit whose route says so.
 
+pub(crate) mod count;
+mod counters;
 mod fence;
 pub mod flag;
+pub mod fleet;
 pub mod idempotency;
 mod lease;
+pub mod limit;
+mod limits;
 mod line;
 pub mod lock;
 mod nonce;
 mod refusal;
 mod script;
+mod share;
+mod table;
 
 use failsoft_core::role::Role;
 
 pub use self::fence::{Fences, RESULTS};
 pub use self::lease::{Grant, LONGEST_KEY};
+pub use self::limits::{LimitStats, Limits};
 pub use self::nonce::Nonce;
 pub use self::refusal::{Kind, Refusal};
+pub use self::table::MOST_KEYS;
 
 use crate::world::{RouteId, World};
 

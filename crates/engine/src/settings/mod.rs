@@ -177,9 +177,10 @@ impl Settings {
         let redis = Redis::mean(&written.redis, "redis", home, judge);
         let regional = mean_regional(&written, redis.as_ref(), home, judge);
         let request = Request::mean(&written.request);
+        let fleet = Fleet::mean(&written.fleet, judge);
         let breaker = Breaker::mean(&written.breaker, judge);
         let local = Local::mean(&written.local, written.redis.topology(), judge);
-        let common = origin::Common { breaker: &breaker, fleet_size: written.fleet.size(), home };
+        let common = origin::Common { breaker: &breaker, home };
         let origins: Vec<Origin> =
             written.origins.iter().filter_map(|(name, origin)| Origin::mean(name, origin, &common, judge)).collect();
         let ground = route::Ground {
@@ -205,7 +206,7 @@ impl Settings {
             local,
             write_back: WriteBack::mean(&written.write_back),
             publish: written.publish.clone(),
-            fleet: written.fleet.clone(),
+            fleet,
             origins,
             routes: routes.into_iter().collect::<Option<_>>()?,
             written,
@@ -264,7 +265,7 @@ impl Settings {
         &self.publish
     }
 
-    /// The instances that share the origins.
+    /// The instances that share limits.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
     }

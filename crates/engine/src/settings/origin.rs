@@ -87,7 +87,6 @@ pub struct Origin {
 /// What the origins share.
 pub(crate) struct Common<'c> {
     pub(crate) breaker: &'c Breaker,
-    pub(crate) fleet_size: u32,
     pub(crate) home: &'c Home<'c>,
 }
 
@@ -129,7 +128,7 @@ impl Origin {
             address,
             password,
             max_concurrency: written.max_concurrency.unwrap_or(DEFAULT_CONCURRENCY) as usize,
-            max_rate: written.max_rate.map(|rate| rate / f64::from(common.fleet_size)),
+            max_rate: written.max_rate,
             queue: written.queue as usize,
             max_wait: written.max_wait.0,
             timeout: written.timeout.0,
@@ -167,7 +166,7 @@ impl Origin {
         self.max_concurrency
     }
 
-    /// Loads per second by this instance: its share of what the whole fleet may. `None` is unlimited.
+    /// Loads per second by the whole fleet. `None` is unlimited.
     pub fn max_rate(&self) -> Option<f64> {
         self.max_rate
     }

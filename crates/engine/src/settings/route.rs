@@ -17,6 +17,7 @@ use super::redis::Topology;
 use super::request::Request;
 use crate::value::{Shape, Value};
 use failsoft_core::mode::Mode;
+use failsoft_core::outage::OnOutage;
 use failsoft_core::pattern::KeyPattern;
 use failsoft_core::role::Role;
 use failsoft_core::{Tier, TierSet};
@@ -51,6 +52,7 @@ pub struct Route {
     proving: Proving,
     mode: Mode,
     gap_message: String,
+    on_outage: OnOutage,
 }
 
 /// What routes lean on.
@@ -134,6 +136,7 @@ impl Route {
             proving: leases::mean(written),
             mode: written.mode.map_or_else(|| ground.request.mode_of(role), Mode::from),
             gap_message: written.gap_message.clone().unwrap_or_else(|| DEFAULT_GAP_MESSAGE.to_owned()),
+            on_outage: written.on_outage.map_or(OnOutage::Closed, OnOutage::from),
         })
     }
 
@@ -230,6 +233,11 @@ impl Route {
     /// What tells subscribers that messages may have been lost.
     pub fn gap_message(&self) -> &str {
         &self.gap_message
+    }
+
+    /// What becomes of a rate limit while Redis is away; of other roles closed.
+    pub fn on_outage(&self) -> OnOutage {
+        self.on_outage
     }
 }
 

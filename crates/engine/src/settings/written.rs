@@ -1,7 +1,7 @@
 //! The settings file as a whole, as it is written: the one table from which checking, reference and schema come.
 
 use super::breaker::WrittenBreaker;
-use super::fleet::Fleet;
+use super::fleet::WrittenFleet;
 use super::local::{WrittenLocal, WrittenWriteBack};
 use super::log::Log;
 use super::origin::WrittenOrigin;
@@ -43,8 +43,8 @@ pub(crate) struct WrittenSettings {
     pub(crate) write_back: WrittenWriteBack,
     /// What is kept of messages to channels of role "invalidation" while Redis is away, to be published on its return.
     pub(crate) publish: Publish,
-    /// How many instances of failsoft share the origins.
-    pub(crate) fleet: Fleet,
+    /// How many instances of failsoft share limits.
+    pub(crate) fleet: WrittenFleet,
     /// The databases and services values are made from, by name, and how hard they may be pressed.
     pub(crate) origins: BTreeMap<String, WrittenOrigin>,
     /// What keys are for, and what may answer for them when Redis does not. The first route that takes a key wins.

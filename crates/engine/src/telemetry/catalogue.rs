@@ -88,6 +88,24 @@ catalogue! {
         Leases: Counter "failsoft_leases_total" "commands" ["command", "result"]
             "FAILSOFT LOCK, EXTEND, UNLOCK, BEGIN, COMMIT and ABORT by what came of them: granted, held (by somebody else), new, in_progress, done, not_held (with this token), unavailable (nothing is held), unknown (it may have happened), error. Told where a route has role lock or idempotency.";
     }
+    "Rate limits" {
+        LimitDecisions: Counter "failsoft_limit_decisions_total" "requests" ["route", "basis", "result"]
+            "FAILSOFT LIMIT by who decided (redis; local: this instance's share; open: nobody) and what was decided (allowed, limited).";
+        LimitKeys: Gauge "failsoft_limit_keys" "keys" []
+            "Keys of rate limits of which something is remembered here for when Redis is away: shares and counters.";
+        LimitMaxKeys: Gauge "failsoft_limit_max_keys" "keys" []
+            "Keys of rate limits that may be remembered; the same for shares and for counters.";
+        LimitForgotten: Counter "failsoft_limit_forgotten_total" "keys" []
+            "Keys of rate limits that had to be forgotten because there were too many: their limits begin anew.";
+        LimitDebts: Counter "failsoft_limit_debts_told_total" "keys" []
+            "Times that Redis was told of what had passed under a key while it was away.";
+        LimitTold: Counter "failsoft_limit_told_total" "requests" []
+            "Requests that Redis was told of so, with their costs.";
+        FleetSize: Gauge "failsoft_fleet_size" "instances" []
+            "Instances that limits are divided by.";
+        FleetHeartbeats: Counter "failsoft_fleet_heartbeats_total" "heartbeats" ["result"]
+            "Signs of life by what came of them: counted (so were the others'), away (Redis did not answer), refused (it does not let the key be written).";
+    }
     "Topology" {
         TopologyVersion: Gauge "failsoft_topology_version" "views" ["deployment"]
             "Which view of the deployment is gone by: rises by one whenever a node, a role, a slot or what is thought of a primary has changed.";

@@ -1,7 +1,7 @@
 //! Whether an instance can do what its routes are for: what `/readyz` says, and the library's health.
 //!
-//! Readiness looks at Redis only where a role needs it: a route of sessions, rate limits, locks or idempotency keys
-//! answers nothing but errors while the primary is away, so its callers are better sent elsewhere. An instance whose
+//! Readiness looks at Redis only where a role needs it: a route of sessions, locks, idempotency keys, or rate limits that
+//! fail closed answers nothing but errors while the primary is away, so its callers are better sent elsewhere. An instance whose
 //! routes fail open stays ready whatever happens to Redis, because answering without Redis is what it is for; it says
 //! that it is degraded, and why. While shutting down, no instance is ready.
 
@@ -12,6 +12,7 @@ use failsoft_core::role::Role;
 use serde::Serialize;
 
 use crate::health::Health;
+use crate::route::Route;
 use crate::world::World;
 
 /// Whether it goes on.
@@ -58,7 +59,7 @@ pub struct Reason {
 impl Readiness {
     /// How an instance is that goes by `world`.
     pub fn of(world: &World, phase: Phase) -> Self {
-        let needing = world.routes().filter(|(_, route)| needs_primary(route.role));
+        let needing = world.routes().filter(|(_, route)| needs_primary(route));
         let needing_primary: Vec<_> = needing.map(|(_, route)| route.name.to_string()).collect();
         let view = world.deployment().view();
         let is_missed = !needing_primary.is_empty() && !view.shards().iter().any(|shard| view.is_well(shard));
@@ -76,11 +77,12 @@ impl Readiness {
     }
 }
 
-/// Whether requests of this role have no answer but the primary's. Unclassified keys are plain Redis: failsoft adds
+/// Whether requests on this route have no answer but the primary's. Unclassified keys are plain Redis: failsoft adds
 /// nothing to them and takes nothing away.
-fn needs_primary(role: Role) -> bool {
-    match role {
-        Role::Session | Role::RateLimit | Role::Lock | Role::Idempotency => true,
+fn needs_primary(route: &Route) -> bool {
+    match route.role {
+        Role::RateLimit => !route.stands_by(),
+        Role::Session | Role::Lock | Role::Idempotency => true,
         Role::Cache | Role::Invalidation | Role::Flag | Role::Unclassified => false,
     }
 }

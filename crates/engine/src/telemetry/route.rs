@@ -12,6 +12,7 @@ use failsoft_core::{Outcome, Tier};
 use super::counter::{Counter, CounterMap};
 use super::histogram::Histogram;
 use crate::apology::Code;
+use crate::primitive::limit::{Basis, Decided};
 
 /// How a request was routed in the end: the values of the label `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,8 @@ pub struct RouteStats {
     errors: [Counter; CODES.len()],
     stale: Counter,
     mode_changes: Counter,
+    /// Requests under a rate limit, by who decided about them: those that were refused and those that passed.
+    limited: [[Counter; 2]; Basis::ALL.len()],
 }
 
 impl RouteStats {
@@ -155,6 +158,16 @@ impl RouteStats {
     /// Switches of the route's mode.
     pub fn mode_changes(&self) -> u64 {
         self.mode_changes.get()
+    }
+
+    /// Counts a request under a rate limit that was `decided` on a basis.
+    pub fn handle_limited(&self, basis: Basis, decided: Decided) {
+        self.limited[basis as usize][decided as usize].increment();
+    }
+
+    /// Requests under a rate limit of which it was `decided` so on this basis.
+    pub fn limited(&self, basis: Basis, decided: Decided) -> u64 {
+        self.limited[basis as usize][decided as usize].get()
     }
 
     /// Requests by how they were routed.

@@ -53,6 +53,8 @@ pub struct OriginTier {
     health: Health,
     clock: Clock,
     timeout: Duration,
+    /// Loads a second by the whole fleet.
+    max_rate: Option<f64>,
     gate: Mutex<Gatekeeper>,
     flights: Mutex<Departures>,
     /// The guard's next timer may have changed.
@@ -88,7 +90,7 @@ struct Departures {
 }
 
 impl OriginTier {
-    /// Guards `origin`; `timeout` bounds one load.
+    /// Guards `origin`, whose rate is the whole fleet's; `timeout` bounds one load.
     pub fn new(
         name: Arc<str>,
         origin: Arc<dyn Origin>,
@@ -100,6 +102,7 @@ impl OriginTier {
         Self {
             health: Health::new(format!("origin {name}").into(), circuit, clock),
             name,
+            max_rate: guard.max_rate,
             origin,
             clock,
             timeout,
@@ -140,6 +143,14 @@ impl OriginTier {
     /// The bound on one load.
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The rate, if there is one, is shared with `sharers - 1` others from here on.
+    pub(crate) fn set_sharers(&self, sharers: u32) {
+        if let Some(max_rate) = self.max_rate {
+            self.gate.lock().guard.set_max_rate(max_rate / f64::from(sharers.max(1)));
+            self.pump_wanted.notify_one();
+        }
     }
 
     /// What has been counted.

@@ -65,7 +65,7 @@ const NEVER: (u8, u8) = (u8::MAX, 0);
 
 /// name, arity (negative: at least), class, keys, flags, first version; and how it is spread, unless whole to one shard.
 #[rustfmt::skip]
-pub(super) static TABLE: [Spec; 377] = [
+pub(super) static TABLE: [Spec; 378] = [
     row("acl", -2, Server, NONE, CONTAINER, (6, 0)),
     row("acl|cat", -2, Server, NONE, NOSCRIPT | LOADING | STALE, (6, 0)),
     row("acl|deluser", -3, Server, NONE, ADMIN | NOSCRIPT | LOADING | STALE, (6, 0)).over(Shards(Unanimous)),
@@ -184,6 +184,7 @@ pub(super) static TABLE: [Spec; 377] = [
     row("failsoft|flag", -3, Own, READS_2, READONLY | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|help", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|last", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|limit", -5, Own, WRITES_2, NOSCRIPT | NO_MULTI, NEVER),
     row("failsoft|mode", -2, Own, NONE, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|state", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("fcall", -3, Script, WRITES_COUNTED_AT_2, SCRIPT, (7, 0)),

@@ -325,8 +325,9 @@ impl Dispatcher {
         let (protocol, of) = (self.greeting.protocol(), self.context.world.route(route));
         let stand_in = StandIn::of(command.arg(0), of.role, of.mode.get());
         let matter = Matter { route, way, verb: None, key: 0..0, place, protocol, stand_in };
-        // Where there is one primary for good it is never sent again, but for what is kept.
-        let frame = match self.context.world.deployment().is_discovered() || stand_in == Some(StandIn::Kept) {
+        // Where there is one primary for good it is never sent again, but for what is kept or answered here.
+        let is_answered_here = stand_in == Some(StandIn::Kept) || of.stands_by();
+        let frame = match self.context.world.deployment().is_discovered() || is_answered_here {
             true => self.keep_frame(command),
             false => Vec::new(),
         };

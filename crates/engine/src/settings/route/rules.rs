@@ -2,7 +2,7 @@
 
 use super::Ground;
 use super::source::{Fetch, Source};
-use super::written::{OnOutage, WrittenDefault, WrittenRoute};
+use super::written::{WrittenDefault, WrittenRoute};
 use crate::settings::judge::Judge;
 use crate::settings::local::{LocalMode, why_not_in_front};
 use crate::settings::request::WrittenMode;
@@ -73,15 +73,9 @@ pub(crate) fn why_only_redis(role: Role) -> Option<&'static str> {
 }
 
 fn judge_on_outage(written: &WrittenRoute, role: Role, path: &str, judge: &mut Judge<'_>) {
-    let path = format!("{path}.on_outage");
-    match written.on_outage {
-        None => {}
-        Some(_) if role != Role::RateLimit => {
-            judge.error(path, format!("`on_outage` is for role \"rate-limit\"; the role here is \"{role}\""));
-        }
-        Some(OnOutage::Closed) => {}
-        Some(OnOutage::Open) => not_available(&path, "open", judge),
-        Some(OnOutage::Local) => not_available(&path, "local", judge),
+    if written.on_outage.is_some() && role != Role::RateLimit {
+        let message = format!("`on_outage` is for role \"rate-limit\"; the role here is \"{role}\"");
+        judge.error(format!("{path}.on_outage"), message);
     }
 }
 
@@ -90,12 +84,6 @@ fn judge_gap_message(written: &WrittenRoute, role: Role, path: &str, judge: &mut
         let said = format!("`gap_message` is for role \"invalidation\"; the role here is \"{role}\"");
         judge.error(format!("{path}.gap_message"), said);
     }
-}
-
-fn not_available(path: &str, choice: &str, judge: &mut Judge<'_>) {
-    judge
-        .error(path, format!("on_outage = \"{choice}\" is not available in this version"))
-        .hint("on_outage = \"closed\" gives callers a retryable error while Redis is away");
 }
 
 /// The shape of the values: that which is written, else what the source makes.

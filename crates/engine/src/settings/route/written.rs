@@ -96,7 +96,8 @@ pub(crate) struct WrittenRoute {
     #[serde(default)]
     #[schemars(length(min = 1, max = 1024))]
     pub(crate) gap_message: Option<String>,
-    /// What a rate limit does while Redis is away; "closed" when left out, and nothing else in this version.
+    /// What a rate limit does while Redis is away: "closed" (an error, the default), "open" (everybody may), "local" (this
+    /// instance enforces its share of the limit and tells Redis on return).
     #[serde(default)]
     pub(crate) on_outage: Option<OnOutage>,
 }
@@ -205,8 +206,18 @@ pub enum ReadFrom {
 pub(crate) enum OnOutage {
     /// Nobody may: the caller gets a retryable error.
     Closed,
-    /// Everybody may. Not available in this version.
+    /// Everybody may.
     Open,
-    /// Each instance enforces its share. Not available in this version.
+    /// Each instance enforces its share.
     Local,
+}
+
+impl From<OnOutage> for failsoft_core::outage::OnOutage {
+    fn from(written: OnOutage) -> Self {
+        match written {
+            OnOutage::Closed => Self::Closed,
+            OnOutage::Open => Self::Open,
+            OnOutage::Local => Self::Local,
+        }
+    }
 }

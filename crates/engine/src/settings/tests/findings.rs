@@ -151,14 +151,6 @@ const ROUTES: &[(&str, &str)] = &[
         "error: a route with role \"invalidation\" may not have `default`: it carries messages, and a message cannot be made again",
     ),
     (
-        "keys = \"a\"\nrole = \"rate-limit\"\non_outage = \"local\"",
-        "error: on_outage = \"local\" is not available in this version",
-    ),
-    (
-        "keys = \"a\"\nrole = \"rate-limit\"\non_outage = \"open\"",
-        "error: on_outage = \"open\" is not available in this version",
-    ),
-    (
         "keys = \"a\"\nrole = \"session\"\nmode = \"origin-only\"",
         "error: a route with role \"session\" may not be \"origin-only\": an answer that Redis did not give could make somebody else of a user",
     ),

@@ -17,7 +17,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(settings.redis().timeout(), Duration::from_millis(200));
     assert_eq!((settings.breaker().failures(), settings.breaker().cooldown()), (5, Duration::from_secs(30)));
     assert_eq!((settings.local().capacity(), settings.local().ttl()), (64 << 20, Duration::from_secs(30)));
-    assert_eq!((settings.request().attempts(), settings.fleet().size()), (2, 1));
+    assert_eq!((settings.request().attempts(), settings.fleet().size()), (2, None));
     assert!(settings.routes().is_empty() && settings.origins().is_empty());
 }
 
@@ -47,12 +47,12 @@ fn passwords_come_from_the_url_the_environment_or_a_file_beside_the_settings() {
 }
 
 #[test]
-fn an_origin_takes_its_share_of_the_fleets_rate_and_has_its_own_breaker() {
+fn an_origin_has_its_own_breaker() {
     let settings = settings(
         "fleet.size = 4\nbreaker.failures = 7\n[origins.db]\nurl = \"postgres://app:pw@h/d\"\nmax_rate = 10\nmax_concurrency = 3\n[origins.db.breaker]\ncooldown = \"9s\"\n",
     );
     let origin = &settings.origins()[0];
-    assert_eq!((origin.max_rate(), origin.max_concurrency()), (Some(2.5), 3));
+    assert_eq!((origin.max_rate(), origin.max_concurrency()), (Some(10.0), 3));
     assert_eq!((origin.breaker().failures(), origin.breaker().cooldown()), (7, Duration::from_secs(9)));
     assert_eq!(origin.target(), &Target::Postgres("postgres://app@h/d".into()));
     assert_eq!(origin.password().unwrap().expose(), "pw");

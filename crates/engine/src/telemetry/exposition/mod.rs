@@ -5,6 +5,7 @@
 //! start, with zeros, so that a rule over its rate works the first time that it happens.
 
 mod leases;
+mod limits;
 mod nodes;
 mod origins;
 mod page;
@@ -36,6 +37,7 @@ impl Exposition {
         routes::tell_all(&mut page, &world, &self.totals.sum(&world));
         routes::tell_each(&mut page, &world);
         leases::tell(&mut page, &world);
+        limits::tell(&mut page, &world);
         topology::tell(&mut page, &world);
         nodes::tell(&mut page, &world);
         origins::tell(&mut page, &world, &engine.settings());

@@ -25,7 +25,7 @@ pub(super) fn tell(page: &mut Page, world: &World, settings: &Settings) {
         tell_guard(page, &values, origin);
         let written = settings.origins().iter().find(|written| written.name() == origin.name());
         if let Some(max_rate) = written.and_then(|written| written.max_rate()) {
-            page.sample(Metric::OriginMaxRate, &values, max_rate);
+            page.sample(Metric::OriginMaxRate, &values, world.limits().fleet().share_of(max_rate));
         }
     }
 }

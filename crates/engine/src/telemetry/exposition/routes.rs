@@ -1,7 +1,8 @@
 //! What requests came to: over all routes, and for each.
 
-use failsoft_core::Tier;
 use failsoft_core::mode::Mode;
+use failsoft_core::outage::OnOutage;
+use failsoft_core::{Tier, TierSet};
 
 use super::page::Page;
 use crate::route::Route;
@@ -25,12 +26,22 @@ pub(super) fn tell_each(page: &mut Page, world: &World) {
     world.routes().for_each(|(_, route)| tell(page, route));
 }
 
+/// The tiers that may answer on a route: a rate limit is no read, and may be answered here all the same.
+fn answering(route: &Route) -> TierSet {
+    let tiers = route.through.tiers;
+    match route.on_outage {
+        OnOutage::Closed => tiers,
+        OnOutage::Open => tiers.with(Tier::Default),
+        OnOutage::Local => tiers.with(Tier::Local),
+    }
+}
+
 fn tell(page: &mut Page, route: &Route) {
     let (name, stats) = (route.name.as_ref(), &route.stats);
     let statuses = Status::ALL.map(|status| (status.name(), stats.status(status)));
     page.samples_by(Metric::Requests, &[name], statuses);
     page.histogram(Metric::RequestDuration, &[name], &stats.latency().snapshot());
-    let answers = route.through.tiers.iter().map(|tier| (tier.name(), stats.answers(tier)));
+    let answers = answering(route).iter().map(|tier| (tier.name(), stats.answers(tier)));
     page.samples_by(Metric::Answers, &[name], answers);
     for tier in Tier::ALL {
         for ((outcome, reason), count) in stats.outcomes(tier) {

@@ -21,6 +21,7 @@ use failsoft_testkit::wait::eventually;
 use crate::engine::Engine;
 use crate::node::probe::probe_forever;
 use crate::node::{Node, NodeStats};
+use crate::primitive::limit::{Basis, Decided};
 use crate::route::Route;
 use crate::settings;
 use crate::telemetry::figures::{Bounded, ServerFigures};
@@ -53,6 +54,11 @@ local = "front"
 [[routes]]
 keys = "session:*"
 role = "session"
+
+[[routes]]
+keys = "limit:*"
+role = "rate-limit"
+on_outage = "local"
 "#;
 
 /// An engine about which nothing has been counted.
@@ -79,6 +85,7 @@ pub(super) async fn eventful() -> Engine {
     probing.abort();
     world.routes().for_each(|(_, route)| count_requests(route));
     world.fences().handle_result("lock", "granted");
+    world.routes().for_each(|(_, route)| route.stats.handle_limited(Basis::Redis, Decided::Allowed));
     world.views().nodes().for_each(|node| count_node(node.stats()));
     world.views().nodes().for_each(|node| note_replication(node, engine.clock().now()));
     count_origins(&world);
