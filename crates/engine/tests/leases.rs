@@ -10,6 +10,7 @@ use failsoft::primitive::idempotency::{self, Begun, MOST_RESULT};
 use failsoft::primitive::{Grant, Kind, LONGEST_KEY, Nonce, Refusal, lock};
 use failsoft::settings;
 use failsoft_core::fencing::Token;
+use failsoft_testkit::clock::WallClock;
 use failsoft_testkit::proxy::{FaultProxy, Mode};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::{eventually, eventually_some};
@@ -388,4 +389,41 @@ async fn without_redis_nothing_is_held_and_the_wait_is_told() {
         assert!(matches!(refusal.kind(), Kind::Unavailable | Kind::OutcomeUnknown), "{refusal}");
     }
     assert_eq!(lock(&context).await.unwrap_err().kind(), Kind::Unavailable, "its connections are known to be gone");
+}
+
+/// FAULTS 43 and 44: the server's clock jumps.
+#[tokio::test]
+async fn a_clock_that_jumps_ends_leases_early_or_late_and_tokens_grow_all_the_same() {
+    let clock = WallClock::new();
+    let redis = Redis::builder().clock(&clock).start().await;
+    let engine = engine(&redis.url(), "");
+    let context = here(&engine);
+    let first = granted(&context).await;
+    clock.set_ahead(61);
+    let second =
+        eventually_some("the lease to be over by the server's clock", TTL, || async { lock(&context).await.unwrap() })
+            .await;
+    assert!(first.lease.is_proven(context.now()), "two holders: nobody could have known");
+    assert!(second.token > first.token, "but the resource can");
+
+    clock.set_ahead(-3600);
+    assert_eq!(lock(&context).await.unwrap(), None, "the lease lasts an hour longer");
+    lock::release(&context, KEY, second.token).await.unwrap();
+    let third = granted(&context).await;
+    assert_eq!(third.token.number(), second.token.number() + 1);
+    say(&redis, &["FLUSHALL"]).await;
+    assert_eq!(granted(&context).await.token.number(), third.token.number() + 1, "from this process' memory");
+}
+
+/// What the rule does not cover, so that nobody thinks it does: `docs/locks.md`.
+#[tokio::test]
+async fn a_fence_that_is_lost_while_the_clock_goes_back_is_missed_by_a_process_that_has_not_seen_it() {
+    let clock = WallClock::new();
+    let redis = Redis::builder().clock(&clock).start().await;
+    let (one, other) = (engine(&redis.url(), ""), engine(&redis.url(), ""));
+    let before = granted(&here(&one)).await;
+    say(&redis, &["FLUSHALL"]).await;
+    clock.set_ahead(-60);
+    let after = granted(&here(&other)).await;
+    assert!(after.token < before.token);
 }

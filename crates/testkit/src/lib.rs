@@ -25,11 +25,13 @@
 
 mod account;
 pub mod certificates;
+pub mod clock;
 pub mod cluster;
 mod door;
 mod frame;
 pub mod hostile;
 pub mod http;
+pub mod leases;
 pub mod mariadb;
 pub mod network;
 pub mod origin;

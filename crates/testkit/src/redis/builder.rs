@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::Redis;
+use crate::clock::WallClock;
 use crate::port::FreePort;
 use crate::process::Launch;
 use crate::programs;
@@ -41,6 +43,7 @@ pub struct RedisBuilder {
     primary: Option<SocketAddr>,
     port: Option<FreePort>,
     ready: Ready,
+    clock: Option<(PathBuf, Vec<String>)>,
 }
 
 impl RedisBuilder {
@@ -74,6 +77,12 @@ impl RedisBuilder {
         self
     }
 
+    /// Goes by this clock, which has to be kept for as long as it runs.
+    pub fn clock(mut self, clock: &WallClock) -> Self {
+        self.clock = Some(clock.prefix());
+        self
+    }
+
     /// A file that it finds in its directory when it starts for the first time.
     pub(crate) fn file(mut self, name: &str, content: &str) -> Self {
         self.files.push((name.to_owned(), content.to_owned()));
@@ -99,9 +108,14 @@ impl RedisBuilder {
         for (name, content) in &self.files {
             fs::write(scratch.path().join(name), content).expect("the temporary directory is writable");
         }
+        let server = programs::find("redis-server", "Redis 7 (Debian: apt install redis-server)");
+        let (program, before) = match self.clock {
+            Some((env, set)) => (env, [set, vec![server.display().to_string()]].concat()),
+            None => (server, Vec::new()),
+        };
         let launch = Launch {
-            program: programs::find("redis-server", "Redis 7 (Debian: apt install redis-server)"),
-            arguments: [vec![file.display().to_string()], self.arguments].concat(),
+            program,
+            arguments: [before, vec![file.display().to_string()], self.arguments].concat(),
             account: None,
             directory: scratch.path().to_owned(),
             log: scratch.path().join("redis.log"),
