@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them; each installs what it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-proxy compat fuzz soak cancels
+.PHONY: help demo test lint bench bench-proxy compat fuzz soak cancels chaos
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -48,6 +48,10 @@ fuzz: ## every fuzz target for a minute (SECONDS_EACH=600, TARGET=settings)
 soak: ## every kind of client and outage for long, and nothing has grown (MINUTES=10)
 	@scripts/setup.sh test
 	@FAILSOFT_SOAK_MINUTES="$(or $(MINUTES),10)" cargo test --locked -p failsoft-cli --test soak -- --nocapture after_a_soak
+
+chaos: ## locks and idempotency through failovers, stops, kills and partitions for long (MINUTES=10)
+	@scripts/setup.sh test
+	@FAILSOFT_CHAOS_MINUTES="$(or $(MINUTES),10)" cargo test --locked -p failsoft-cli --test locks_chaos -- --nocapture through_every
 
 cancels: ## a million requests that nobody waits for (CANCELS=1000000), and no reply goes astray
 	@scripts/setup.sh test

@@ -14,6 +14,7 @@ use failsoft_testkit::clock::WallClock;
 use failsoft_testkit::proxy::{FaultProxy, Mode};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::{eventually, eventually_some};
+use tokio::time::{sleep, timeout};
 
 const TTL: Duration = Duration::from_secs(60);
 const KEY: &[u8] = b"lock:a";
@@ -34,6 +35,9 @@ fn engine(url: &str, more: &str) -> Engine {
 fn here(engine: &Engine) -> Context {
     engine.context(0, Lane::default())
 }
+
+/// A replica has to have everything, and a busy machine is given time.
+const WAITING: &str = "wait_replicas = 1\nwait_timeout = \"1s\"\ntimeout = \"5s\"\ndeadline = \"10s\"";
 
 async fn lock(context: &Context) -> Result<Option<Grant>, Refusal> {
     lock::acquire(context, KEY, TTL, &Nonce::random()).await
@@ -237,7 +241,7 @@ async fn what_replicas_do_not_have_is_taken_back() {
     let redis = Redis::start().await;
     let replica = Redis::builder().replica_of(&redis).start().await;
     replica.wait_synced().await;
-    let engine = engine(&redis.url(), "wait_replicas = 1");
+    let engine = engine(&redis.url(), WAITING);
     let context = here(&engine);
     let first = granted(&context).await;
     assert_eq!(say(&replica, &["GET", "lock:a"]).await, say(&redis, &["GET", "lock:a"]).await);
@@ -320,7 +324,7 @@ async fn a_commit_whose_replicas_were_not_heard_is_proven_by_repeating_it() {
     let redis = Redis::start().await;
     let replica = Redis::builder().replica_of(&redis).start().await;
     replica.wait_synced().await;
-    let engine = engine(&redis.url(), "wait_replicas = 1");
+    let engine = engine(&redis.url(), WAITING);
     let context = here(&engine);
     let Begun::New(grant) = idempotency::begin(&context, RECORD, TTL, &Nonce::random()).await.unwrap() else {
         panic!("nobody has begun")
@@ -340,12 +344,17 @@ async fn a_commit_whose_replicas_were_not_heard_is_proven_by_repeating_it() {
 async fn an_answer_that_comes_late_is_made_up_for_on_the_same_connection() {
     let redis = Redis::start().await;
     let proxy = FaultProxy::start(redis.addr()).await;
-    let engine = engine(&proxy.url(), "timeout = \"100ms\"\ndeadline = \"10s\"");
+    let engine = engine(&proxy.url(), "timeout = \"300ms\"\ndeadline = \"10s\"");
     let context = here(&engine);
-    let warm = granted(&context).await;
+    let warm = eventually_some("a lock", TTL, || async { lock(&context).await.ok()? }).await;
     lock::release(&context, KEY, warm.token).await.unwrap();
-    redis.debug_sleep(Duration::from_millis(600)).await;
-    let refusal = lock(&context).await.unwrap_err();
+    redis.pause();
+    let stopped = async {
+        // sleeps: for how long Redis is stopped is the fault
+        sleep(Duration::from_secs(1)).await;
+        redis.resume();
+    };
+    let refusal = tokio::join!(lock(&context), stopped).0.unwrap_err();
     assert_eq!(refusal.kind(), Kind::Unavailable, "{refusal}");
     assert!(
         refusal.to_string().contains("has been taken back, nothing is held tier=primary outcome=silent"),
@@ -362,7 +371,8 @@ async fn an_answer_that_does_not_come_is_unknown_and_a_nonce_resolves_it() {
     let context = here(&engine);
     let nonce = Nonce::of_caller(b"mine").unwrap();
     let ask = || lock::acquire(&context, KEY, TTL, &nonce);
-    lock::release(&context, KEY, ask().await.unwrap().unwrap().token).await.unwrap();
+    let warm = eventually_some("a lock", TTL, || async { ask().await.ok()? }).await;
+    eventually("it to be given back", TTL, || async { lock::release(&context, KEY, warm.token).await.is_ok() }).await;
     proxy.set_mode(Mode::DropReplies).await;
     assert_eq!(ask().await.unwrap_err().kind(), Kind::OutcomeUnknown);
     assert_eq!(say(&redis, &["EXISTS", "lock:a"]).await, "1", "it was done");
@@ -370,6 +380,31 @@ async fn an_answer_that_does_not_come_is_unknown_and_a_nonce_resolves_it() {
     let found = eventually_some("an answer", TTL, || async { ask().await.ok() }).await;
     let held = say(&redis, &["GET", "lock:a"]).await;
     assert_eq!(held, format!("failsoft:{}:mine", found.unwrap().token));
+}
+
+#[tokio::test]
+async fn who_stops_waiting_for_a_lock_leaves_none_behind() {
+    let redis = Redis::start().await;
+    let engine = engine(&redis.url(), "timeout = \"10s\"\ndeadline = \"20s\"");
+    let context = here(&engine);
+    let before = granted(&context).await;
+    lock::release(&context, KEY, before.token).await.unwrap();
+    redis.pause();
+    assert!(timeout(Duration::from_millis(50), lock(&context)).await.is_err(), "Redis is stopped");
+    redis.resume();
+    let fence = || async { redis.get(FENCE).await.and_then(|text| text.parse::<u64>().ok()) };
+    eventually("it to be granted", TTL, || async { fence().await > Some(before.token.number()) }).await;
+    eventually("it to be given back", TTL / 2, || async { number(&redis, &["EXISTS", "lock:a"]).await == 0 }).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_evicts_is_told_of() {
+    let redis = Redis::builder().set("maxmemory", "100mb").set("maxmemory-policy", "volatile-ttl").start().await;
+    let engine = engine(&redis.url(), "");
+    let context = here(&engine);
+    granted(&context).await;
+    let node = &context.views.redis.nodes()[0];
+    eventually("the node to be asked", TTL, || async { node.stats().eviction.may_evict() == Some(true) }).await;
 }
 
 #[tokio::test]

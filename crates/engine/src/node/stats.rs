@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use failsoft_core::outcome::{Failure, TlsFault};
 use parking_lot::Mutex;
 
+use super::eviction::Eviction;
 use crate::settings::NodeAddress;
 use crate::telemetry::counter::{Counter, CounterMap};
 use crate::telemetry::histogram::Histogram;
@@ -36,6 +37,8 @@ pub struct NodeStats {
     pub probes: CounterMap,
     /// Time from asking to the reply, in seconds.
     pub latency: Histogram,
+    /// Whether it may evict locks.
+    pub eviction: Eviction,
     /// Why the last attempt to connect has found no TLS, if it has not.
     tls_fault: Mutex<Option<TlsFault>>,
     /// 0 until a probe has tried to write, then one more than [`Writable`].

@@ -12,8 +12,11 @@ mod error;
 mod explain;
 mod flag;
 mod help;
+mod idempotency;
 mod last;
+mod lease_words;
 mod limit;
+mod lock;
 mod mode;
 mod state;
 
@@ -25,7 +28,9 @@ use failsoft_resp::encode::{self, Protocol};
 pub use self::error::ParseError;
 pub use self::explain::Subject;
 pub use self::flag::FlagCommand;
+pub use self::idempotency::RecordCommand;
 pub use self::limit::LimitCommand;
+pub use self::lock::LockCommand;
 pub use self::mode::ModeCommand;
 use crate::context::Context;
 use crate::engine::Engine;
@@ -45,8 +50,12 @@ pub enum OwnCommand {
     Last,
     /// `FAILSOFT LIMIT key rate period [burst] [cost]`
     Limit(LimitCommand),
+    /// `FAILSOFT LOCK`, `EXTEND`, `UNLOCK`
+    Lock(LockCommand),
     /// `FAILSOFT MODE [mode] [ROUTE name]`
     Mode(ModeCommand),
+    /// `FAILSOFT BEGIN`, `COMMIT`, `ABORT`
+    Record(RecordCommand),
     /// `FAILSOFT STATE`
     State,
 }
@@ -72,13 +81,19 @@ impl OwnCommand {
     /// The first thing that is wrong with it.
     pub fn parse<A: Arguments + ?Sized>(command: &A) -> Result<Self, ParseError> {
         match spec_of(command)?.name {
+            "failsoft|abort" => RecordCommand::read_abort(command).map(Self::Record),
+            "failsoft|begin" => RecordCommand::read_begin(command).map(Self::Record),
+            "failsoft|commit" => RecordCommand::read_commit(command).map(Self::Record),
             "failsoft|explain" => Ok(Self::Explain(Subject::read(command))),
+            "failsoft|extend" => LockCommand::read_extend(command).map(Self::Lock),
             "failsoft|flag" => FlagCommand::read(command).map(Self::Flag),
             "failsoft|help" => Ok(Self::Help),
             "failsoft|last" => Ok(Self::Last),
             "failsoft|limit" => LimitCommand::read(command).map(Self::Limit),
+            "failsoft|lock" => LockCommand::read_lock(command).map(Self::Lock),
             "failsoft|mode" => ModeCommand::read(command).map(Self::Mode),
             "failsoft|state" => Ok(Self::State),
+            "failsoft|unlock" => LockCommand::read_unlock(command).map(Self::Lock),
             name => Err(ParseError::Unknown(name.to_owned())),
         }
     }
@@ -100,7 +115,9 @@ pub async fn run(context: &Context, command: OwnCommand, asker: &Asker) -> Answe
         OwnCommand::Help => help::answer().into(),
         OwnCommand::Last => last::answer(&asker.last, asker.protocol).into(),
         OwnCommand::Limit(command) => command.answer(context).await.into(),
+        OwnCommand::Lock(command) => Box::pin(command.answer(context, asker.protocol)).await.into(),
         OwnCommand::Mode(command) => command.answer(asker).into(),
+        OwnCommand::Record(command) => Box::pin(command.answer(context)).await.into(),
         OwnCommand::State => state::answer(&asker.engine, asker.figures.as_ref()).into(),
     }
 }

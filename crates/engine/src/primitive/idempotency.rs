@@ -9,7 +9,7 @@ use std::time::Duration;
 use failsoft_core::fencing::Token;
 use failsoft_core::role::Role;
 
-use super::lease::{Acquired, Grant, Subject};
+use super::lease::{self, Acquired, Grant, Subject};
 use super::lock::count;
 use super::{Nonce, Refusal};
 use crate::context::Context;
@@ -34,8 +34,7 @@ pub enum Begun {
 /// [`Refusal`], as for [`lock::acquire`](super::lock::acquire).
 pub async fn begin(context: &Context, key: &[u8], ttl: Duration, nonce: &Nonce) -> Result<Begun, Refusal> {
     let asked = async {
-        let subject = Subject::of(context, key, Role::Idempotency, "BEGIN")?;
-        Ok(match subject.acquire(ttl, nonce).await? {
+        Ok(match lease::acquire(context, key, Role::Idempotency, "BEGIN", ttl, nonce).await? {
             Acquired::Granted(grant) => Begun::New(grant),
             Acquired::Held(left) => Begun::InProgress(left),
             Acquired::Done(result) => Begun::Done(result),

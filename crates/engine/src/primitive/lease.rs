@@ -13,6 +13,7 @@ use failsoft_core::role::Role;
 use failsoft_core::{Tier, Time};
 use failsoft_resp::Protocol;
 use failsoft_resp::reply::{self, Head};
+use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::line::{Line, Proof};
@@ -78,6 +79,36 @@ enum Undone {
     Perhaps,
 }
 
+/// Asks for the lease on `key`, in a task of its own: whoever stops waiting leaves no lease behind that nobody knows of.
+pub(super) async fn acquire(
+    context: &Context,
+    key: &[u8],
+    role: Role,
+    command: &'static str,
+    ttl: Duration,
+    nonce: &Nonce,
+) -> Result<Acquired, Refusal> {
+    let (context, key, nonce) = (context.clone(), key.to_vec(), nonce.clone());
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        let acquired = match Subject::of(&context, &key, role, command) {
+            Ok(subject) => subject.acquire(ttl, &nonce).await,
+            Err(refusal) => Err(refusal),
+        };
+        let untold = tell.send(acquired);
+        if let (Err(Ok(Acquired::Granted(grant))), Whose::Ours) = (untold, nonce.whose())
+            && let Ok(subject) = Subject::of(&context, &key, role, command)
+        {
+            // Otherwise it ends by itself.
+            let _ = subject.release(grant.token, "lease").await;
+        }
+    });
+    told.await.unwrap_or_else(|_| {
+        let sentence = "failsoft is shutting down, a lease may be held by nobody until its end";
+        Err(Refusal::sorry(Code::OutcomeUnknown, sentence, Failure::ShuttingDown))
+    })
+}
+
 impl<'c> Subject<'c> {
     /// The lease on `key`, whose route has to have this role for `command`.
     pub(super) fn of(context: &'c Context, key: &'c [u8], role: Role, command: &str) -> Result<Self, Refusal> {
@@ -90,8 +121,7 @@ impl<'c> Subject<'c> {
         Ok(Self { context, route, key, fence, begun: context.now() })
     }
 
-    /// Asks for the lease.
-    pub(super) async fn acquire(&self, ttl: Duration, nonce: &Nonce) -> Result<Acquired, Refusal> {
+    async fn acquire(&self, ttl: Duration, nonce: &Nonce) -> Result<Acquired, Refusal> {
         let fences = self.context.world.fences();
         let numbers = [millis(ttl)?, fences.seen(self.key).to_string(), millis_text(REMEMBERED)];
         let arguments = [numbers[0].as_bytes(), nonce.as_bytes(), numbers[1].as_bytes(), numbers[2].as_bytes()];
@@ -118,7 +148,10 @@ impl<'c> Subject<'c> {
         let Some(mut line) = line else { return Err(Refusal::unintelligible()) };
         let proof = self.ask_replicas(&mut line).await;
         let failure = match (proof, grant.lease.is_proven(self.context.now())) {
-            (Proof::Whole, true) => return Ok(self.end(Some(line), Acquired::Granted(grant))),
+            (Proof::Whole, true) => {
+                line.hang_up_and_wonder();
+                return Ok(Acquired::Granted(grant));
+            }
             (Proof::Short, _) => Failure::NotReplicated,
             (Proof::Whole, false) => Failure::LeaseSpent,
         };

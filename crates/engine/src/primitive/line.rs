@@ -129,6 +129,26 @@ impl Line {
         }
     }
 
+    /// The same after something was granted; now and then the node is asked first whether it keeps what it is given, which
+    /// nobody waits for.
+    pub(super) fn hang_up_and_wonder(mut self) {
+        let node = self.connection.node().clone();
+        if !node.stats().eviction.request_question(self.clock.now()) {
+            return self.hang_up();
+        }
+        tokio::spawn(async move {
+            let mut info = Vec::new();
+            encode::command(&mut info, [&b"INFO"[..], b"memory"]);
+            let by = self.clock.now() + node.options().timeout;
+            if let Ok(reply) = self.then(&info, by).await {
+                if let Some(Head::Bulk(text)) = reply::head(&reply) {
+                    node.stats().eviction.handle_report(node.name(), text);
+                }
+                self.hang_up();
+            }
+        });
+    }
+
     /// The reply to what was sent last, after those that are owed for what was sent before.
     async fn next(&mut self, by: Time) -> Result<Vec<u8>, Silence> {
         self.owed += 1;

@@ -9,22 +9,22 @@ use std::time::Duration;
 use failsoft_core::fencing::{Lease, Token};
 use failsoft_core::role::Role;
 
-use super::lease::{Acquired, Grant, Subject};
+use super::lease::{self, Acquired, Grant, Subject};
 use super::{Nonce, Refusal};
 use crate::context::Context;
 
 /// Takes the lock on `key` for `ttl`; `None`: somebody else holds it.
 ///
 /// Granted means that as many replicas as the route asks for have said that they have it, and that the lease was still
-/// proven when the answer came.
+/// proven when the answer came. If this future is dropped, what is granted later is given back, unless the nonce is the
+/// caller's own.
 ///
 /// # Errors
 /// [`Refusal`]: nothing is held, or it is not known whether something is. With a nonce of the caller's own the latter is
 /// resolved by asking again with it; otherwise the lock is held by nobody until `ttl` has passed.
 pub async fn acquire(context: &Context, key: &[u8], ttl: Duration, nonce: &Nonce) -> Result<Option<Grant>, Refusal> {
     let asked = async {
-        let subject = Subject::of(context, key, Role::Lock, "LOCK")?;
-        Ok(match subject.acquire(ttl, nonce).await? {
+        Ok(match lease::acquire(context, key, Role::Lock, "LOCK", ttl, nonce).await? {
             Acquired::Granted(grant) => Some(grant),
             Acquired::Held(_) | Acquired::Done(_) => None,
         })

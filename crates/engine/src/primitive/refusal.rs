@@ -38,7 +38,7 @@ impl Refusal {
     }
 
     /// `name` is not held with this token.
-    pub(super) fn not_held(name: &str) -> Self {
+    pub(crate) fn not_held(name: &str) -> Self {
         let message = format!(
             "NOTHELD the {name} is not held with this token: it has ended, was released, or never had this token"
         );

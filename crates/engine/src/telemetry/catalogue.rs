@@ -167,6 +167,8 @@ catalogue! {
             "Background probes by result: well, or what was wrong.";
         NodeWritable: Gauge "failsoft_node_writable" "1 or 0" ["node", "tier"]
             "Whether the node took the last background probe's write. Only primaries are tried; absent before the first probe.";
+        NodeMayEvict: Gauge "failsoft_node_may_evict" "1 or 0" ["node", "tier"]
+            "Whether the node may evict locks and idempotency records: it has a maxmemory, and a maxmemory-policy other than noeviction. Asked every half minute where leases are granted; absent where none has been.";
         NodeReplicaUsable: Gauge "failsoft_node_replica_usable" "1 or 0" ["node", "tier"]
             "Whether the replica may answer on every route that reads from replicas: its circuit is closed, it was heard of lately, hears its primary, is not being sent everything anew, and is within the shortest max_replica_lag.";
         NodeReplicationLag: Gauge "failsoft_node_replication_lag_seconds" "seconds" ["node", "tier"]

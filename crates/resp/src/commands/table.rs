@@ -65,7 +65,7 @@ const NEVER: (u8, u8) = (u8::MAX, 0);
 
 /// name, arity (negative: at least), class, keys, flags, first version; and how it is spread, unless whole to one shard.
 #[rustfmt::skip]
-pub(super) static TABLE: [Spec; 378] = [
+pub(super) static TABLE: [Spec; 384] = [
     row("acl", -2, Server, NONE, CONTAINER, (6, 0)),
     row("acl|cat", -2, Server, NONE, NOSCRIPT | LOADING | STALE, (6, 0)),
     row("acl|deluser", -3, Server, NONE, ADMIN | NOSCRIPT | LOADING | STALE, (6, 0)).over(Shards(Unanimous)),
@@ -180,13 +180,19 @@ pub(super) static TABLE: [Spec; 378] = [
     row("expiretime", 2, Read, READS_1, READONLY | FAST, (7, 0)),
     row("failover", -1, Server, NONE, ADMIN | NOSCRIPT | STALE, (6, 2)),
     row("failsoft", -2, Own, NONE, CONTAINER, NEVER),
+    row("failsoft|abort", 4, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
+    row("failsoft|begin", -4, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
+    row("failsoft|commit", -5, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
     row("failsoft|explain", -3, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|extend", 5, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
     row("failsoft|flag", -3, Own, READS_2, READONLY | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|help", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|last", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|limit", -5, Own, WRITES_2, NOSCRIPT | NO_MULTI, NEVER),
+    row("failsoft|lock", -4, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
     row("failsoft|mode", -2, Own, NONE, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|state", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
+    row("failsoft|unlock", 4, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
     row("fcall", -3, Script, WRITES_COUNTED_AT_2, SCRIPT, (7, 0)),
     row("fcall_ro", -3, Script, READS_COUNTED_AT_2, READONLY | SCRIPT, (7, 0)),
     row("flushall", -1, Server, NONE, WRITE, (1, 0)).over(Shards(Unanimous)),

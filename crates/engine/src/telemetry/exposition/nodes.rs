@@ -52,6 +52,9 @@ fn tell_one(page: &mut Page, node: &Node) {
     if let Some(writable) = stats.writable() {
         page.sample(Metric::NodeWritable, &values, u8::from(writable));
     }
+    if let Some(may_evict) = stats.eviction.may_evict() {
+        page.sample(Metric::NodeMayEvict, &values, u8::from(may_evict));
+    }
     page.sample(Metric::NodePending, &values, node.pending());
     page.sample(Metric::NodeMaxPending, &values, node.options().max_pending);
     page.sample(Metric::NodeDedicated, &values, node.dedicated().inside());

@@ -181,6 +181,7 @@ fn count_node(stats: &NodeStats) {
     stats.queue_full.increment();
     stats.late.increment();
     stats.probes.increment("well");
+    stats.eviction.handle_report("node", b"maxmemory:1\nmaxmemory_policy:allkeys-lru\n");
     stats.latency.observe(Duration::from_micros(300));
 }
 
