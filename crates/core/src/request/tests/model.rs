@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::circuit::DenialReason;
 use crate::outcome::{Failure, MissCause, Outcome, Silence};
-use crate::plan::{AuthPolicy, Intent, LocalPlace, Plan, Voice};
+use crate::plan::{AuthPolicy, BeforeOrigin, Intent, LocalPlace, Plan, Voice};
 use crate::refusal::{Health, Recourse, Refusal};
 use crate::request::{Apology, Ending, RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
 use crate::retry::RetryPolicy;
@@ -76,6 +76,8 @@ impl Story<'_> {
             return ending;
         }
         let mut looked = usize::from(looked_in_front);
+        let looks_for_old = self.plan.before_origin == BeforeOrigin::LastKnown;
+        let mut has_looked_for_old = false;
         let absent = match self.ask_nodes(has_origin) {
             Ok(absent) => absent,
             Err(ending) => return ending,
@@ -85,6 +87,7 @@ impl Story<'_> {
                 return ending;
             }
             looked += 1;
+            has_looked_for_old = looks_for_old;
         }
         if has_origin {
             match self.load(absent) {
@@ -99,10 +102,14 @@ impl Story<'_> {
                         return ending;
                     }
                     looked += usize::from(has_local);
+                    has_looked_for_old = looks_for_old;
                 }
             }
         }
-        if has_local && let Some(ending) = self.look(looked) {
+        if has_local
+            && !has_looked_for_old
+            && let Some(ending) = self.look(looked)
+        {
             return ending;
         }
         if has_default { Ending::Value(Tier::Default) } else { self.give_up() }
