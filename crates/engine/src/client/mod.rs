@@ -37,6 +37,7 @@ mod cache;
 mod calls;
 mod codec;
 mod error;
+mod flags;
 mod idempotency;
 mod invalidations;
 mod locks;
@@ -63,6 +64,7 @@ pub use self::cache::Cache;
 pub use self::codec::Postcard;
 pub use self::codec::{Codec, CodecError, Json, Raw};
 pub use self::error::{BoxError, Error, Trouble};
+pub use self::flags::{Flags, Known, Neither, Toggle, Version};
 pub use self::idempotency::{Done, Idempotency, RunError};
 pub use self::invalidations::{Invalidations, Notice, Subscription};
 pub use self::locks::{Lock, Locks};
@@ -162,6 +164,14 @@ impl Failsoft {
     /// [`Error::Misuse`]: there is no such route, or it is none of idempotency records.
     pub fn idempotency(&self, route: &str) -> Result<Idempotency, Error> {
         Ok(Idempotency::new(Room::of(self, route, Role::Idempotency)?))
+    }
+
+    /// Switches and configuration, on the route with this name or these keys.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`]: there is no such route, or it is none of flags.
+    pub fn flags(&self, route: &str) -> Result<Flags, Error> {
+        Ok(Flags::new(Room::of(self, route, Role::Flag)?))
     }
 
     /// News that copies have become wrong, on the route with this name or these channels.

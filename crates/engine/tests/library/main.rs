@@ -7,6 +7,7 @@ mod cancels;
 mod cluster;
 mod common;
 mod examples;
+mod flags;
 mod invalidations;
 mod locks;
 #[cfg(feature = "redis")]
