@@ -40,6 +40,7 @@ mod error;
 mod flags;
 mod idempotency;
 mod invalidations;
+mod limiter;
 mod locks;
 mod origin;
 #[cfg(feature = "redis")]
@@ -67,6 +68,7 @@ pub use self::error::{BoxError, Error, Trouble};
 pub use self::flags::{Flags, Known, Neither, Toggle, Version};
 pub use self::idempotency::{Done, Idempotency, RunError};
 pub use self::invalidations::{Invalidations, Notice, Subscription};
+pub use self::limiter::Limiter;
 pub use self::locks::{Lock, Locks};
 pub use self::origin::{Origin, Params, Pressure};
 #[cfg(feature = "redis")]
@@ -75,10 +77,12 @@ pub use self::route::{OnOutage, Route, role};
 pub use self::sessions::Sessions;
 pub use crate::assemble::AssembleError;
 pub use crate::mode::{SwitchError, Switched};
+pub use crate::primitive::limit::{Basis, Decision};
 pub use crate::settings::{Change, Problem, Problems, Settings};
 pub use crate::telemetry::readiness::{Readiness, Status};
 pub use crate::telemetry::state::State;
 pub use failsoft_core::Tier;
+pub use failsoft_core::limit::{Limit, LimitError, Verdict};
 pub use failsoft_core::mode::Mode;
 
 use self::calls::Calls;
@@ -164,6 +168,14 @@ impl Failsoft {
     /// [`Error::Misuse`]: there is no such route, or it is none of idempotency records.
     pub fn idempotency(&self, route: &str) -> Result<Idempotency, Error> {
         Ok(Idempotency::new(Room::of(self, route, Role::Idempotency)?))
+    }
+
+    /// How often somebody may, on the route with this name or these keys.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`]: there is no such route, or it is none of rate limits.
+    pub fn limiter(&self, route: &str) -> Result<Limiter, Error> {
+        Ok(Limiter::new(Room::of(self, route, Role::RateLimit)?))
     }
 
     /// Switches and configuration, on the route with this name or these keys.

@@ -9,6 +9,7 @@ mod common;
 mod examples;
 mod flags;
 mod invalidations;
+mod limiter;
 mod locks;
 #[cfg(feature = "redis")]
 mod redis_rs;
