@@ -1,10 +1,10 @@
-//! What may never be guessed: sessions, locks, work that is done once. `cargo run -p failsoft --example roles [URL]`.
+//! A handle a role: sessions, locks, work that is done once, limits, flags. `cargo run -p failsoft --example roles [URL]`.
 #![allow(clippy::print_stdout, dead_code, unreachable_pub)]
 
 use std::error::Error;
 use std::time::Duration;
 
-use failsoft::client::{Done, Failsoft, Route};
+use failsoft::client::{Done, Failsoft, Limit, Route, Toggle};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub async fn run(redis: &str) -> Result<(), Box<dyn Error>> {
         .route(Route::session("session:*"))
         .route(Route::lock("lock:*"))
         .route(Route::idempotency("payment:*"))
+        .route(Route::rate_limit("limit:*"))
+        .route(Route::flag("flag:*"))
         .build()?;
 
     let sessions = failsoft.sessions::<Session>("session")?;
@@ -52,6 +54,12 @@ pub async fn run(redis: &str) -> Result<(), Box<dyn Error>> {
             Done::Before(receipt) => println!("charged before: {receipt:?}"),
         }
     }
+    let limiter = failsoft.limiter("limit")?;
+    let decision = limiter.check("limit:42", Limit::new(10, Duration::from_secs(1), 10)?).await?;
+    println!("allowed: {}, decided by {}", decision.verdict.allowed, decision.basis.name());
+
+    let checkout = failsoft.flags("flag")?.get("flag:new-checkout", Toggle::Off).await?;
+    println!("new checkout: {:?}, says {}", checkout.value, checkout.tier);
     failsoft.shutdown(Duration::from_secs(5)).await?;
     Ok(())
 }

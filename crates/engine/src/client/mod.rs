@@ -114,8 +114,11 @@ struct Inner {
 }
 
 /// What had not ended when a shutdown's time was up. It was broken off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("broken off: {calls} calls, {loads} loads, {write_backs} values on their way back to Redis")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "broken off: {calls} calls, {loads} loads, {write_backs} values on their way back to Redis, {messages} messages to be \
+     published"
+)]
 pub struct Unfinished {
     /// Calls, locks and subscriptions.
     pub calls: usize,
@@ -123,6 +126,8 @@ pub struct Unfinished {
     pub loads: usize,
     /// Values on their way from an origin to Redis.
     pub write_backs: usize,
+    /// Messages that wait to be published.
+    pub messages: usize,
 }
 
 impl Failsoft {
@@ -235,8 +240,8 @@ impl Failsoft {
         State::of(self.engine(), None)
     }
 
-    /// Ends it: new calls get [`Error::ShutDown`], those under way have until `deadline` from now to end, and so have loads and
-    /// values on their way back to Redis. Then every connection is closed.
+    /// Ends it: new calls get [`Error::ShutDown`], those under way have until `deadline` from now to end, and so have loads,
+    /// values on their way back to Redis and messages to be published. Then every connection is closed.
     ///
     /// # Errors
     /// Not all had ended; the rest was broken off.
@@ -283,8 +288,9 @@ impl Failsoft {
             calls: self.inner.calls.under_way(),
             loads: world.origins().iter().map(|origin| origin.loading()).sum(),
             write_backs: world.write_back().outstanding().0,
+            messages: world.publishing().figures().messages,
         };
-        (left != Unfinished { calls: 0, loads: 0, write_backs: 0 }).then_some(left)
+        (left != Unfinished::default()).then_some(left)
     }
 
     /// The word that no more calls are taken.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use failsoft::client::{Cache, Error, Failsoft, Raw, Route, Sessions, Tier};
+use failsoft::client::{Cache, Error, Failsoft, Limit, Limiter, Locks, Raw, Route, Sessions, Tier};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::eventually;
 use tokio::task::{JoinSet, yield_now};
@@ -45,10 +45,16 @@ async fn within_polls<T>(polls: u64, work: impl Future<Output = T>) -> Option<T>
     .await
 }
 
+fn fifty() -> Limit {
+    Limit::new(50, Duration::from_secs(1), 50).unwrap()
+}
+
 struct Stage {
     failsoft: Failsoft,
     cache: Cache<String, Raw>,
     sessions: Sessions<String, Raw>,
+    locks: Locks,
+    limiter: Limiter,
     done: Count,
     dropped: Count,
 }
@@ -62,10 +68,19 @@ impl Stage {
             .queue(8)
             .load_timeout(Duration::from_millis(200));
         let route = Route::session("session:*");
-        let failsoft = hasty(redis).timeout(Duration::from_millis(50)).route(cache).route(route).build().unwrap();
+        let failsoft = hasty(redis)
+            .timeout(Duration::from_millis(50))
+            .route(cache)
+            .route(route)
+            .route(Route::lock("lock:*"))
+            .route(Route::rate_limit("limit:*"))
+            .build()
+            .unwrap();
         Self {
             cache: failsoft.cache("page").unwrap().with_codec(Raw),
             sessions: failsoft.sessions("session").unwrap().with_codec(Raw),
+            locks: failsoft.locks("lock").unwrap(),
+            limiter: failsoft.limiter("limit").unwrap(),
             failsoft,
             done: Count::default(),
             dropped: Count::default(),
@@ -83,11 +98,14 @@ impl Stage {
             tokio::time::sleep(pause).await;
             Ok::<_, io::Error>(Some("some text".to_owned()))
         };
-        let ended = match dice.roll(8) {
+        let lock = format!("lock:{}", dice.roll(KEYS));
+        let ended = match dice.roll(10) {
             0..=3 => within_polls(polls, async { self.cache.get_or_load(&page, load).await.map(drop) }).await,
             4 => within_polls(polls, async { self.cache.get(&page).await.map(drop) }).await,
             5 => within_polls(polls, self.cache.invalidate(&page)).await,
-            6 => within_polls(polls, self.sessions.set(&session, &text, PATIENCE)).await,
+            6 => within_polls(polls, async { self.locks.try_acquire(&lock, PATIENCE).await.map(drop) }).await,
+            7 => within_polls(polls, async { self.limiter.check("limit:a", fifty()).await.map(drop) }).await,
+            8 => within_polls(polls, self.sessions.set(&session, &text, PATIENCE)).await,
             _ => within_polls(polls, async { self.sessions.get(&session).await.map(drop) }).await,
         };
         match ended {
@@ -100,11 +118,19 @@ impl Stage {
         yield_now().await;
     }
 
+    fn nobody_has_a_connection_of_his_own(&self) -> bool {
+        let page = self.failsoft.metrics();
+        let mut gauges =
+            page.lines().filter(|line| line.starts_with("failsoft_node_dedicated_connections{")).peekable();
+        assert!(gauges.peek().is_some());
+        gauges.all(|line| line.ends_with(" 0"))
+    }
+
     fn is_at_rest(&self) -> bool {
         let state = self.failsoft.state();
-        let is_idle = |bound: u64| bound == 0;
         state.origins.iter().all(|origin| origin.in_flight == 0 && origin.queued == 0)
-            && state.nodes.iter().all(|node| is_idle(node.pending))
+            && state.nodes.iter().all(|node| node.pending == 0)
+            && self.nobody_has_a_connection_of_his_own()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use failsoft::client::{Error, Invalidations, Notice, Route, Subscription};
+use failsoft::client::{Error, Invalidations, Notice, Route, Subscription, Unfinished};
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::wait::eventually_some;
 use tokio::time::timeout;
@@ -82,4 +82,23 @@ async fn channels_of_other_routes_are_refused_and_who_leaves_is_not_told() {
     let nobody = || async { (news.publish("news:a", "x").await.ok()? == 0).then_some(()) };
     eventually_some("nobody to listen", PATIENCE, nobody).await;
     assert_eq!(failsoft.shutdown(Duration::from_secs(30)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_waits_to_be_published_is_waited_for_when_it_ends() {
+    for returns in [true, false] {
+        let redis = Redis::start().await;
+        let failsoft = hasty(&redis).route(Route::invalidation("news:*")).build().unwrap();
+        let news = failsoft.invalidations("news").unwrap();
+        assert_eq!(news.publish("news:a", "heard").await.unwrap(), 0);
+        redis.kill().await;
+        publish(&news, "kept").await;
+        if returns {
+            redis.restart_empty().await;
+            assert_eq!(failsoft.shutdown(PATIENCE).await, Ok(()));
+        } else {
+            let left = failsoft.shutdown(Duration::from_millis(20)).await;
+            assert_eq!(left, Err(Unfinished { messages: 1, ..Unfinished::default() }));
+        }
+    }
 }
