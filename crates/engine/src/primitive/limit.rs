@@ -2,7 +2,7 @@
 //!
 //! Decided where the key is, by a script on the server's clock; see `limit.lua`, and [`failsoft_core::limit`] for the
 //! arithmetic. While Redis is away the route says what becomes of the request: an error, a yes, or this instance's
-//! [share](super::share) of the limit. An answer that did not come is taken for an absence: it may have counted, and then
+//! share of the limit. An answer that did not come is taken for an absence: it may have counted, and then
 //! the caller has been counted once too often and nobody has been let in who should not.
 
 use std::time::Duration;
