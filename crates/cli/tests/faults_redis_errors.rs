@@ -37,6 +37,20 @@ async fn row_18_loading_in_its_own_words() {
     assert_words_of_writes(&stage, "LOADING").await;
 }
 
+/// Right: keys of one route go by its rules also when several are read at once; what nobody has is the route's default,
+/// key by key, and keys of several routes are asked of Redis alone.
+#[tokio::test]
+async fn row_18_loading_of_several_keys() {
+    let stage = Stage::with(|settings| settings.patient().without_circuit()).await;
+    stage.redis.restart_loading(Duration::from_secs(20)).await;
+    stage.await_count("failsoft_node_connects_total", &[("tier", "primary")], 2).await;
+    let free = bulk("free");
+    assert_eq!(stage.ask(&["MGET", "plan:1", "plan:2"]).await, format!("*2\r\n{free}{free}"));
+    assert_unavailable(&stage.ask(&["MGET", "session:1", "session:2"]).await);
+    assert_unavailable(&stage.ask(&["SUNION", "lock:1", "lock:2"]).await);
+    assert_error(&stage.ask(&["MGET", "session:1", "lock:1"]).await, "LOADING");
+}
+
 /// Right: a Redis that runs an endless script is as good as away, until the script is killed.
 #[tokio::test]
 async fn row_19_busy_script() {

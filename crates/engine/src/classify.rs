@@ -215,13 +215,18 @@ fn read_many<A: Arguments + ?Sized>(world: &World, place: Place, spec: &Spec, co
         || commands::keys(spec, command).filter_map(|position| Some(world.route_of(command.at(position.index)?)));
     // Keys that no node is to be asked about must not be asked about in company either.
     let held = routes().find(|route| world.route(*route).is_held());
-    let Some(route) = held.or_else(|| routes().find(|route| world.route(*route).reads_through_now())) else {
-        return Course::Read(of_nodes(RouteId::PLAIN, None, place));
-    };
-    match many_verb(command) {
-        Some(verb) => Course::ReadMany { route, verb, place },
-        None => Course::Read(of_nodes(route, None, place)),
+    let whole = held.or_else(|| routes().find(|route| world.route(*route).reads_through_now()));
+    match (whole, many_verb(command)) {
+        (Some(route), Some(verb)) => Course::ReadMany { route, verb, place },
+        (_, _) => Course::Read(of_nodes(held.unwrap_or_else(|| route_of_all(routes())), None, place)),
     }
+}
+
+/// The route that all keys are on. Keys of several routes are read as those of none: what one route allows (a replica's
+/// word) another may forbid.
+fn route_of_all(mut routes: impl Iterator<Item = RouteId>) -> RouteId {
+    let first = routes.next().unwrap_or(RouteId::PLAIN);
+    if routes.all(|route| route == first) { first } else { RouteId::PLAIN }
 }
 
 fn change<A: Arguments + ?Sized>(world: &World, view: &View, spec: &'static Spec, command: &A, way: Way) -> Course {

@@ -95,7 +95,10 @@ pub enum Progress {
 
 /// What a tier other than the one that has just answered has brought.
 enum Brought {
+    /// What the node has said that was asked before.
     Reply(Vec<u8>),
+    /// What is answered in the primary's stead.
+    StoodBy(Vec<u8>),
     Copy(Arc<Copy>),
     Value(Value),
 }
@@ -367,7 +370,7 @@ impl Job {
     }
 
     fn render_value(&self, world: &World, ending: Ending, out: &mut Vec<u8>) {
-        if let Some(Brought::Reply(reply)) = &self.brought {
+        if let Some(Brought::StoodBy(reply)) = &self.brought {
             return out.extend_from_slice(reply);
         }
         let Some(verb) = self.matter.verb else {
@@ -379,7 +382,7 @@ impl Job {
             (Ending::Value(Tier::Default), _) => world.route(self.matter.route).default.as_ref(),
             (_, Some(Brought::Copy(copy))) => copy.value.as_ref(),
             (_, Some(Brought::Value(value))) => Some(value),
-            (_, Some(Brought::Reply(_)) | None) => None,
+            (_, Some(Brought::Reply(_) | Brought::StoodBy(_)) | None) => None,
         };
         match value {
             Some(value) => verb.answer(words.as_slices(), value, self.matter.protocol, out),

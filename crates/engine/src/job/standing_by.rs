@@ -67,7 +67,7 @@ impl Job {
         } else if !context.world.limits().count(key, count, now, protocol, &mut reply) {
             return None;
         }
-        self.brought = Some(Brought::Reply(reply));
+        self.brought = Some(Brought::StoodBy(reply));
         Some(Ending::Value(by))
     }
 }
