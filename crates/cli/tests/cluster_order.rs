@@ -3,6 +3,9 @@
 //!
 //! Every write says what it has replaced, so that a single one that was passed, lost or done twice is seen where it
 //! happened, and not only if it was the last. The slots move key by key, so that commands on two keys find them divided.
+//!
+//! A slot whose second trip begins while a pipeline is under way can leave a write that could only be done behind later
+//! ones: it is told that nothing was done, which the next write to its key then shows to be true.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod clusters;
@@ -25,6 +28,10 @@ const TRIPS: usize = 6;
 const MOVED: RangeInclusive<u16> = 0..=19;
 const CLIENTS: usize = 3;
 const PIPELINE: usize = 200;
+/// What a write is told that a second trip of its slot within one pipeline has put behind later ones.
+const GIVEN_UP: &str = "-UNAVAILABLE nothing was done";
+/// One in so many writes may be told that.
+const MOST_GIVEN_UP: usize = 1_000;
 
 /// A client that writes 1, 2, 3, ... to its keys, many at once.
 struct Writer {
@@ -36,6 +43,8 @@ struct Writer {
     written: usize,
     /// Writes of two keys that found them divided, so that nothing was done.
     divided: usize,
+    /// Writes that could not be done any more without passing later ones, so that they were not done.
+    given_up: usize,
 }
 
 impl Writer {
@@ -43,7 +52,7 @@ impl Writer {
         let tags = MOVED.map(|slot| slot::key_in(slot..=slot, &format!("t{number}")));
         let pairs = tags.map(|tag| [format!("{{{tag}}}:a"), format!("{{{tag}}}:b")]).collect();
         let connection = HostileClient::connect(addr).await;
-        Self { connection, pairs, held: HashMap::new(), written: 0, divided: 0 }
+        Self { connection, pairs, held: HashMap::new(), written: 0, divided: 0, given_up: 0 }
     }
 
     async fn work(mut self, is_over: watch::Receiver<bool>) -> Self {
@@ -68,6 +77,8 @@ impl Writer {
             let both = self.reply().await;
             if both == "+OK\r\n" {
                 self.held.extend([&left, &right].map(|key| (key.clone(), format!("both:{number}"))));
+            } else if both.starts_with(GIVEN_UP) {
+                self.given_up += 1;
             } else {
                 assert!(both.starts_with("-TRYAGAIN "), "{both}");
                 self.divided += 1;
@@ -80,6 +91,11 @@ impl Writer {
 
     async fn expect_replaced(&mut self, key: String, by: String) {
         let reply = self.reply().await;
+        if reply.starts_with(GIVEN_UP) {
+            // It was not done: the next write to the key would tell otherwise.
+            self.given_up += 1;
+            return;
+        }
         let expected = self.held.get(&key).map_or_else(|| "$-1\r\n".to_owned(), |held| bulk(held));
         assert_eq!(reply, expected, "replaced by {by} at {key}");
         self.held.insert(key, by);
@@ -112,9 +128,11 @@ async fn writes_to_a_key_of_a_slot_that_goes_to_and_fro_keep_their_order() {
     }
     stop.send(true).unwrap();
     let writers = writing.join_all().await;
-    let (written, divided) = writers.iter().fold((0, 0), |(a, b), writer| (a + writer.written, b + writer.divided));
+    let total = |count: fn(&Writer) -> usize| writers.iter().map(count).sum::<usize>();
+    let (written, divided, given_up) = (total(|w| w.written), total(|w| w.divided), total(|w| w.given_up));
     let followed = count(&sidecar, "failsoft_topology_redirects_total", &[("result", "followed")]).await;
-    eprintln!("{written} of each, {followed} sent elsewhere, {divided} found their keys divided");
+    eprintln!("{written} of each, {followed} sent elsewhere, {divided} found their keys divided, {given_up} given up");
+    assert!(given_up * MOST_GIVEN_UP <= 3 * written, "{given_up} of {} writes were given up", 3 * written);
     assert!(followed > TRIPS as f64, "{followed} were sent elsewhere: the slots did not move under them");
     for (key, value) in writers.iter().flat_map(|writer| &writer.held) {
         let owner = cluster.primary_of(slot::of(key)).await;
