@@ -108,15 +108,16 @@ async fn a_dead_primary_is_read_from_its_replica_and_written_to_at_its_successor
     primary.kill().await;
     let value: String = ask(&mut client, &["GET", &key]).await.unwrap();
     assert_eq!(value, "text");
-    let refused = ask::<()>(&mut client, &["SET", &key, "new"]).await.unwrap_err();
+    let session = slot::key_in(0..=5_000, "session:");
+    let refused = ask::<()>(&mut client, &["SET", &session, "new"]).await.unwrap_err();
     assert!(refused.to_string().contains("UNAVAILABLE"), "{refused}");
     let successor = cluster.wait_successor(primary).await;
     eventually("writes flow again", PATIENCE, || {
-        let (mut client, key) = (client.clone(), key.clone());
-        async move { ask::<()>(&mut client, &["SET", &key, "new"]).await.is_ok() }
+        let (mut client, session) = (client.clone(), session.clone());
+        async move { ask::<()>(&mut client, &["SET", &session, "new"]).await.is_ok() }
     })
     .await;
-    assert_eq!(successor.command(&["GET", &key]).await, redis::Value::BulkString(b"new".to_vec()));
+    assert_eq!(successor.command(&["GET", &session]).await, redis::Value::BulkString(b"new".to_vec()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,7 +172,8 @@ async fn replicas_answer_for_a_primary_that_nobody_replaces_within_their_age() {
     for _ in 0..20 {
         assert_eq!(ask::<String>(&mut client, &["GET", &page]).await.unwrap(), "text");
     }
-    let refused = ask::<()>(&mut client, &["SET", &page, "new"]).await.unwrap_err();
+    let session = format!("session:{{{page}}}");
+    let refused = ask::<()>(&mut client, &["SET", &session, "new"]).await.unwrap_err();
     assert!(refused.to_string().contains("retry-after-ms="), "{refused}");
     eventually("the replica to be too old for the route", PATIENCE, || {
         let (mut client, page) = (client.clone(), page.clone());

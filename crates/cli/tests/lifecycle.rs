@@ -42,7 +42,7 @@ async fn it_starts_and_serves_with_redis_and_the_database_absent_and_finds_redis
     let sidecar = start(&format!("redis://{}", redis_port.addr()), &more).await;
     assert_eq!(ask(&sidecar, &["PING"]).await, "+PONG\r\n");
     assert_eq!(ask(&sidecar, &["GET", "plan:1"]).await, "$4\r\nfree\r\n");
-    for words in [&["GET", "user:1"][..], &["GET", "plain"], &["SET", "plan:1", "x"]] {
+    for words in [&["GET", "user:1"][..], &["GET", "plain"], &["SET", "session:1", "x"]] {
         let reply = ask(&sidecar, words).await;
         assert!(reply.starts_with("-UNAVAILABLE ") && reply.contains("retry-after-ms="), "{words:?}: {reply}");
     }
@@ -51,6 +51,7 @@ async fn it_starts_and_serves_with_redis_and_the_database_absent_and_finds_redis
     let redis = Redis::builder().port(redis_port).start().await;
     eventually("Redis to be found", PATIENCE, || async {
         ask(&sidecar, &["SET", "plan:1", "gold"]).await == "+OK\r\n"
+            && redis.get("plan:1").await.as_deref() == Some("gold")
     })
     .await;
     assert_eq!(redis.get("plan:1").await.as_deref(), Some("gold"));

@@ -37,10 +37,12 @@ async fn what_the_first_cannot_answer_the_second_does_where_that_is_safe() {
     assert_eq!(ask::<Option<String>>(&mut client, &["GET", "page:1"]).await.unwrap(), None, "the first has answered");
     redis.kill().await;
     assert_eq!(ask::<String>(&mut client, &["GET", "page:1"]).await.unwrap(), "far");
-    for refused in [&["GET", "lock:1"][..], &["SET", "page:1", "x"], &["DEL", "page:1"]] {
+    for refused in [&["GET", "lock:1"][..], &["SET", "lock:1", "x"], &["INCR", "page:2"]] {
         let error = ask::<redis::Value>(&mut client, refused).await.unwrap_err();
         assert!(error.to_string().contains("UNAVAILABLE"), "{refused:?}: {error}");
     }
+    assert_eq!(ask::<i64>(&mut client, &["DEL", "page:1"]).await.unwrap(), 1);
+    assert!(ask::<Option<String>>(&mut client, &["GET", "page:1"]).await.is_err(), "it has not heard of the deletion");
     assert_eq!(ask::<String>(&mut far, &["GET", "page:1"]).await.unwrap(), "far", "the second was written to");
     let answers = [("route", "page"), ("tier", "regional")];
     assert_eq!(sidecar.metric("failsoft_answers_total", &answers).await, Some(1.0));

@@ -5,33 +5,13 @@ mod clusters;
 
 use std::time::Duration;
 
-use failsoft_testkit::sentinel::{NAME, Sentinels};
-use failsoft_testkit::sidecar::Sidecar;
+use failsoft_testkit::sentinel::Sentinels;
 use failsoft_testkit::wait::eventually;
 
-use clusters::{ask, bin};
+use clusters::{ask, before_sentinels as before, start_before_sentinels as start};
 use redis::aio::MultiplexedConnection;
 
 const PATIENCE: Duration = Duration::from_secs(40);
-
-async fn before(sentinels: &Sentinels, more: &str) -> Sidecar {
-    let sidecar = start(sentinels, more).await;
-    eventually("the sidecar knows the primary", PATIENCE, async || {
-        sidecar.metric("redis_cluster_slots_ok", &[]).await == Some(16_384.0)
-    })
-    .await;
-    sidecar
-}
-
-async fn start(sentinels: &Sentinels, more: &str) -> Sidecar {
-    let urls = sentinels.sentinels().iter().map(|sentinel| format!("\"redis://{}\"", sentinel.addr()));
-    let nodes = urls.collect::<Vec<_>>().join(", ");
-    let settings = format!(
-        "server.listen = \"{{listen}}\"\nserver.admin = \"{{admin}}\"\nserver.threads = 2\n\
-         redis.topology = \"sentinel\"\nredis.master_name = \"{NAME}\"\nredis.nodes = [{nodes}]\n{more}"
-    );
-    Sidecar::start(bin(), &settings).await
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_primary_is_read_from_a_replica_and_written_to_at_its_successor() {
@@ -47,15 +27,15 @@ async fn a_dead_primary_is_read_from_a_replica_and_written_to_at_its_successor()
     }
     primary.kill().await;
     assert_eq!(ask::<String>(&mut client, &["GET", "page:1"]).await.unwrap(), "text");
-    let refused = ask::<()>(&mut client, &["SET", "page:1", "new"]).await.unwrap_err();
+    let refused = ask::<()>(&mut client, &["SET", "session:1", "new"]).await.unwrap_err();
     assert!(refused.to_string().contains("UNAVAILABLE"), "{refused}");
     let successor = sentinels.wait_promoted(primary).await;
     eventually("writes flow again", PATIENCE, || {
         let mut client = client.clone();
-        async move { ask::<()>(&mut client, &["SET", "page:1", "new"]).await.is_ok() }
+        async move { ask::<()>(&mut client, &["SET", "session:1", "new"]).await.is_ok() }
     })
     .await;
-    assert_eq!(successor.command(&["GET", "page:1"]).await, redis::Value::BulkString(b"new".to_vec()));
+    assert_eq!(successor.command(&["GET", "session:1"]).await, redis::Value::BulkString(b"new".to_vec()));
 }
 
 /// Until the sentinels have announced the switch the old primary takes writes that it will lose: Redis' own window.

@@ -30,7 +30,7 @@ use crate::pattern::KeyPattern;
 /// How long nothing must have come late before an invalidation is replayed for the last time.
 pub const QUIET: Duration = Duration::from_secs(1);
 /// How many entries one call of [`Journal::poll_due`] looks at, whatever becomes of them.
-pub const LOOKED_AT: usize = 4_096;
+pub const LOOKED_AT: usize = 1_024;
 /// What an entry costs beside its key: its places in the table and in a line.
 pub const OVERHEAD: u64 = 160;
 
@@ -117,6 +117,8 @@ pub struct Journal {
     entries: BTreeMap<Key, Entry>,
     bytes: u64,
     line: VecDeque<Due>,
+    /// Those whose primary could not be asked when their turn came; they come after the others.
+    put_off: VecDeque<Due>,
     /// In the order of their moments.
     settling: VecDeque<(Time, Due)>,
     stale: StaleRoutes,
@@ -131,6 +133,7 @@ impl Journal {
             entries: BTreeMap::new(),
             bytes: 0,
             line: VecDeque::new(),
+            put_off: VecDeque::new(),
             settling: VecDeque::new(),
             stale: StaleRoutes::default(),
             next: 0,
@@ -187,11 +190,11 @@ impl Journal {
     /// back what came of it.
     pub fn poll_due(&mut self, now: Time, most: usize, mut may_be_asked: impl FnMut(&[u8]) -> bool) -> Vec<Due> {
         let mut taken = self.take_settled(now, most, &mut may_be_asked);
-        for _ in 0..self.line.len().min(LOOKED_AT) {
+        for _ in 0..(self.line.len() + self.put_off.len()).min(LOOKED_AT) {
             if taken.len() >= most {
                 break;
             }
-            let Some(due) = self.line.pop_front() else { break };
+            let Some(due) = self.line.pop_front().or_else(|| self.put_off.pop_front()) else { break };
             let Some(entry) = self.entries.get_mut(&due.key).filter(|entry| entry.generation == due.generation) else {
                 continue;
             };
@@ -199,7 +202,7 @@ impl Journal {
                 entry.phase = Phase::Asked;
                 taken.push(due);
             } else {
-                self.line.push_back(due);
+                self.put_off.push_back(due);
             }
         }
         taken
@@ -226,6 +229,11 @@ impl Journal {
     /// When something settled is due next; pending ones are due as soon as their primary may be asked.
     pub fn next_settled(&self) -> Option<Time> {
         self.settling.front().map(|(until, _)| *until)
+    }
+
+    /// Whether something waits for its primary.
+    pub fn has_waiting(&self) -> bool {
+        !self.line.is_empty() || !self.put_off.is_empty()
     }
 
     /// Whether there is nothing to be heeded by anybody.
@@ -279,6 +287,7 @@ impl Journal {
                 self.remove(&key);
             }
             self.line.clear();
+            self.put_off.clear();
             self.settling.clear();
             self.line_up_again(now);
         }

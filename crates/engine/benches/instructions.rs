@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
-use failsoft::tier::local::{Copy, Local};
+use failsoft::tier::local::{Copy, CopyKind, Local};
 use failsoft::value::Value;
 use failsoft_core::circuit::{Circuit, CircuitSettings, Gate};
 use failsoft_core::coherence::Epoch;
@@ -62,7 +62,7 @@ fn local() -> Local {
     let local = Local::new(1 << 20, 1 << 10);
     let value = Some(Value::Raw(Bytes::from_static(&[b'x'; 64])));
     let stamp = Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(60) };
-    local.keep(b"user:42", Copy { value, stamp, epoch: Epoch::NONE }, local.version(b"user:42"));
+    local.keep(b"user:42", Copy { value, stamp, epoch: Epoch::NONE, kind: CopyKind::Seen }, local.version(b"user:42"));
     local
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use failsoft::tier::local::{Copy, Local};
+use failsoft::tier::local::{Copy, CopyKind, Local};
 use failsoft::value::Value;
 use failsoft_core::Time;
 use failsoft_core::coherence::Epoch;
@@ -15,7 +15,12 @@ const KEYS: usize = 10_000;
 
 fn copy() -> Copy {
     let value = Some(Value::Raw(Bytes::from_static(&[b'x'; 64])));
-    Copy { value, stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(60) }, epoch: Epoch::NONE }
+    Copy {
+        value,
+        stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(60) },
+        epoch: Epoch::NONE,
+        kind: CopyKind::Seen,
+    }
 }
 
 fn bench(criterion: &mut Criterion) {

@@ -20,6 +20,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::mode::{ModeSwitch, why_not};
 use crate::origin::{self, CodeOrigins, OriginError, OriginOptions, ParameterKind, Query, QueryError};
 use crate::primitive::Limits;
@@ -85,6 +86,8 @@ pub(crate) struct Ground {
     pub(crate) code: CodeOrigins,
     /// What is remembered of rate limits.
     pub(crate) limits: Arc<Limits>,
+    /// What Redis has not had of writes: one for the whole life of an engine.
+    pub(crate) journal: Arc<Journal>,
     /// Who is told when something has become known of a deployment.
     pub(crate) news: Arc<watch::Sender<u64>>,
 }
@@ -124,6 +127,7 @@ pub(crate) fn assemble(
         deployment,
         regional,
         local,
+        journal: ground.journal.clone(),
         write_back: write_back(settings, before),
         listening: before.map(|before| before.world.listening().clone()).unwrap_or_default(),
         publishing: publishing(settings, ground, before),
@@ -305,8 +309,14 @@ fn route(
         on_outage: written.on_outage(),
         negative_ttl: written.negative_ttl(),
         gap_message: (role == Role::Invalidation).then(|| written.gap_message().as_bytes().into()),
+        journalled: is_made_again(role, written).then(|| Arc::new(written.pattern().clone())),
         stats: stats(written.name(), before),
     })
+}
+
+/// Whether what Redis holds of its keys can be thrown away, and made again.
+fn is_made_again(role: Role, written: &settings::Route) -> bool {
+    role == Role::Cache || written.source().is_some()
 }
 
 /// The shortest age that a route allows which reads from `tier`.
@@ -364,6 +374,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         on_outage: OnOutage::Closed,
         negative_ttl: Duration::ZERO,
         gap_message: None,
+        journalled: None,
         stats: stats(PLAIN, before),
     }
 }

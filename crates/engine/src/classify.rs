@@ -13,6 +13,7 @@ use failsoft_resp::commands::{self, Access, Arguments, Class, Spec};
 
 use crate::route::Way;
 use crate::topology::{Place, View};
+use crate::touched::is_noted;
 use crate::verb::{ManyVerb, Verb};
 use crate::world::{RouteId, World};
 
@@ -244,7 +245,7 @@ fn touches<A: Arguments + ?Sized>(world: &World, spec: &'static Spec, command: &
         if route == RouteId::PLAIN || world.route(own).is_held() && !world.route(route).is_held() {
             route = own;
         }
-        if position.access == Access::Write && world.route(own).reads_through() {
+        if position.access == Access::Write && is_noted(world.route(own)) {
             voids = Voids::Keys(spec);
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::assemble::{AssembleError, Before, Ground, assemble};
 use crate::clock::Clock;
 use crate::context::Context;
+use crate::journal::Journal;
 use crate::mode::{SwitchError, Switched, Wish, switch, tell_reloaded};
 use crate::node::Lane;
 use crate::origin::CodeOrigins;
@@ -37,7 +38,8 @@ impl Engine {
     pub fn with_code(settings: Settings, workers: usize, code: CodeOrigins) -> Result<Self, AssembleError> {
         let clock = Clock::start();
         let limits = Arc::new(Limits::new(clock));
-        let ground = Ground { clock, workers, code, limits, news: Arc::new(watch::Sender::new(0)) };
+        let journal = Arc::new(Journal::new(settings.journal(), workers, clock));
+        let ground = Ground { clock, workers, code, limits, journal, news: Arc::new(watch::Sender::new(0)) };
         let world = assemble(&settings, &ground, None)?;
         ground.limits.take_up(&settings, &world);
         Ok(Self { ground, world: ArcSwap::from_pointee(world), settings: Mutex::new(Arc::new(settings)) })
@@ -46,6 +48,8 @@ impl Engine {
     /// Begins to watch the nodes, and to be told of writes, on the present runtime.
     pub fn start_probes(&self) {
         let world = self.world.load_full();
+        self.ground.journal.attach(&world);
+        self.ground.journal.start();
         world.deployments().for_each(|deployment| deployment.start());
         world.publishing().attach(&world);
         world.publishing().start();
@@ -80,11 +84,15 @@ impl Engine {
         self.ground.limits.attach(&world);
         let told = hand_over_tracking(&old, &world);
         world.publishing().attach(&world);
+        self.ground.journal.set_bounds(new.journal());
+        self.ground.journal.attach(&world);
+        self.ground.journal.handle_view(&world.deployment().view());
         self.world.store(world.clone());
         tell_reloaded(&old, &world);
         if !are_same_but_for_modes(settings.routes(), new.routes()) || settings.origins() != new.origins() {
-            // Copies may have been made the old way, or have missed writes while their route kept none.
-            world.local().clear();
+            // Copies of other routes may have been made the old way, or have missed writes while their route kept none.
+            let (before, after) = (settings.clone(), &new);
+            world.local().retain(|key| is_kept_as_before((&old, &before), (&world, after), key));
         }
         if let Some(tracking) = told {
             tracking.start();
@@ -149,6 +157,7 @@ impl Engine {
     pub fn close(&self) {
         let world = self.world.load();
         self.ground.limits.close();
+        self.ground.journal.close();
         world.deployments().for_each(|deployment| deployment.close());
         world.origins().iter().for_each(|origin| origin.close());
         world.publishing().close();
@@ -156,6 +165,19 @@ impl Engine {
             tracking.close();
         }
     }
+}
+
+/// Whether a copy of `key` is still what its route says: the route is the same, and so is what makes its values.
+fn is_kept_as_before(before: (&World, &Settings), after: (&World, &Settings), key: &[u8]) -> bool {
+    let has_same_origins = before.1.origins() == after.1.origins();
+    match (route_in(before, key), route_in(after, key)) {
+        (Some(old), Some(new)) => old.is_same_but_for_mode(new) && (has_same_origins || new.source().is_none()),
+        (Some(_) | None, _) => false,
+    }
+}
+
+fn route_in<'s>((world, settings): (&World, &'s Settings), key: &[u8]) -> Option<&'s Route> {
+    settings.routes().get(world.route_of(key).index()?)
 }
 
 fn are_same_but_for_modes(old: &[Route], new: &[Route]) -> bool {

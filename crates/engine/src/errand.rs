@@ -13,7 +13,7 @@ use failsoft_core::role::Role;
 use failsoft_core::stale::Acceptance;
 
 use crate::origin::{Kind, Load, Loader, Origin, OriginError, WHOLE_KEY};
-use crate::tier::local::{Copy, Version};
+use crate::tier::local::{Copy, CopyKind, Version};
 use crate::tier::origin::Loaded;
 use crate::value::Value;
 use crate::world::{RouteId, World};
@@ -92,7 +92,7 @@ impl Errand {
         let route = self.world.route(self.route);
         let stamp = route.stamp(loaded.value.as_ref(), loaded.obtained);
         if route.keeps_local() {
-            let copy = Copy { value: loaded.value.clone(), stamp, epoch: Epoch::NONE };
+            let copy = Copy { value: loaded.value.clone(), stamp, epoch: Epoch::NONE, kind: CopyKind::Loaded };
             match (route.role, &copy.value) {
                 (Role::Flag, Some(_)) => self.world.local().keep_flag(&self.key, copy, self.version),
                 _ => self.world.local().keep(&self.key, copy, self.version),

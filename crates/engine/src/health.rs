@@ -16,6 +16,9 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, dice};
 
+/// The throw of the dice that is in every share.
+const FIRST: u32 = 0;
+
 /// The health of one node or origin, as its circuit sees it.
 pub struct Health {
     subject: Arc<str>,
@@ -50,6 +53,14 @@ impl Health {
         match self.gate().admits_freely() {
             Some(permit) => Ok(permit),
             None => self.with_circuit(|circuit| circuit.request_permit(now, dice() as u32)),
+        }
+    }
+
+    /// Leave for what has to be done before traffic comes back: the ramp does not hold it up.
+    pub fn request_first(&self, now: Time) -> Result<Permit, Denial> {
+        match self.gate().admits_freely() {
+            Some(permit) => Ok(permit),
+            None => self.with_circuit(|circuit| circuit.request_permit(now, FIRST)),
         }
     }
 

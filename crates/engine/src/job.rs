@@ -7,14 +7,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use failsoft_core::circuit::Evidence;
 use failsoft_core::coherence::Epoch;
+use failsoft_core::journal::fate::Turn;
 use failsoft_core::mode::Mode;
-use failsoft_core::outcome::{Doubt, MissCause};
-use failsoft_core::plan::{LocalPlace, Plan};
+use failsoft_core::outcome::{Doubt, Failure};
+use failsoft_core::plan::Plan;
 use failsoft_core::refusal::Refusal;
 use failsoft_core::request::{Ask, Ending, Request, Step};
-use failsoft_core::stale::{Acceptance, Stamp};
+use failsoft_core::stale::Stamp;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::encode::{self, Protocol};
 
@@ -23,25 +23,28 @@ use crate::clock::dice;
 use crate::context::Context;
 use crate::facts::Facts;
 use crate::node::{Author, Node};
-use crate::route::{Route, Way};
+use crate::route::Way;
 use crate::stand_in::StandIn;
 use crate::telemetry::route::was_answered_at_once;
 use crate::telemetry::tally::Tally;
 use crate::tier::local::{Copy, Version};
 use crate::topology::{Hint, Place, Views};
-use crate::touched::{Fate, Touched};
+use crate::touched::Touched;
 use crate::value::Value;
 use crate::verb::Verb;
 use crate::words::Words;
 use crate::world::{RouteId, World};
 
+mod copies;
 mod doors;
+mod ending;
 mod learning;
 mod standing_by;
 mod trail;
 mod turn;
 
 use self::doors::Doors;
+use self::ending::UnderWay;
 pub(crate) use self::standing_by::{stands_by, unanswered};
 use self::trail::Trail;
 
@@ -75,7 +78,8 @@ pub struct Job {
     asked: Option<Ask>,
     brought: Option<Brought>,
     trail: Trail,
-    touched: Touched,
+    under_way: UnderWay,
+    turn: Turn,
     /// The route's when it began.
     mode: Mode,
 }
@@ -99,6 +103,8 @@ enum Brought {
     Reply(Vec<u8>),
     /// What is answered in the primary's stead.
     StoodBy(Vec<u8>),
+    /// The reply to a write that was kept here.
+    Kept(Vec<u8>),
     Copy(Arc<Copy>),
     Value(Value),
 }
@@ -144,14 +150,17 @@ impl Job {
             asked: None,
             brought: None,
             trail: Trail::default(),
-            touched: Touched::Nothing,
+            under_way: UnderWay::default(),
+            turn: Turn::InOrder,
         }
     }
 
     /// Begins a request that may change what `touched` names; otherwise as [`new`](Self::new).
-    pub fn of_change(world: &World, matter: Matter, frame: Vec<u8>, touched: Touched, now: Time) -> Self {
+    ///
+    /// `frame` is needed if something may be [kept](Change::Set) of it.
+    pub fn of_change(world: &Arc<World>, matter: Matter, frame: Vec<u8>, touched: Touched, now: Time) -> Self {
         touched.handle_begun(world);
-        Self { touched, ..Self::new(world, matter, frame, now) }
+        Self { under_way: UnderWay::new(world, touched), ..Self::new(world, matter, frame, now) }
     }
 
     /// What the request is about.
@@ -162,11 +171,6 @@ impl Job {
     /// How it goes: by the mode that its route was in when it began.
     fn plan<'w>(&self, world: &'w World) -> &'w Plan {
         world.route(self.matter.route).plan_in(self.mode, self.matter.way)
-    }
-
-    /// What it may change.
-    pub fn touched(&self) -> &Touched {
-        &self.touched
     }
 
     /// The command's bytes.
@@ -198,12 +202,14 @@ impl Job {
         let route = world.route(self.matter.route);
         let plan = route.plan_in(self.mode, self.matter.way);
         loop {
-            let mut doors = Doors::of(context, route, self.mode, &self.matter, &self.frame, &mut self.trail);
+            let touched = self.under_way.touched();
+            let mut doors = Doors::of(context, route, self.mode, &self.matter, &self.frame, touched, &mut self.trail);
             match self.request.poll_step(plan, &mut doors, now) {
                 Step::Wait(until) => return Progress::Wait(until),
                 Step::Learn(by) => return Progress::Learn(by),
                 Step::End(ending) => {
                     self.stand_in_for(world, ending);
+                    let ending = self.conclude(context, ending, now);
                     return Progress::Done(self.stand_by(context, route, ending, now));
                 }
                 Step::Look(acceptance) => {
@@ -215,7 +221,12 @@ impl Job {
                     None => {
                         self.asked = Some(ask);
                         self.note_version(world, route);
-                        return Progress::Ask(ask);
+                        if self.is_barred_by_now(world, ask) {
+                            context.give_back(self, Progress::Ask(ask), now);
+                            self.tell(context, plan, Outcome::Failed(Failure::Unreplayed), now);
+                        } else {
+                            return Progress::Ask(ask);
+                        }
                     }
                 },
             }
@@ -236,6 +247,9 @@ impl Job {
         }
         if let Some(ask) = self.asked {
             hint(world, ask.tier, outcome);
+        }
+        if self.is_answered_too_early(context, outcome) {
+            outcome = Outcome::Failed(Failure::Unreplayed);
         }
         self.tell(context, self.plan(world), outcome, now);
         self.advance(context, now)
@@ -305,7 +319,6 @@ impl Job {
     pub fn finish_among(&self, tally: &mut Tally, world: &World, ending: Ending, now: Time) -> bool {
         let is_as_it_should = was_answered_at_once(&self.request, ending);
         if is_as_it_should {
-            self.end_touched(world, ending);
             tally.add(world, self.matter.route, now.since(self.begun));
         } else {
             self.finish(world, ending, now);
@@ -313,16 +326,8 @@ impl Job {
         is_as_it_should
     }
 
-    #[inline]
-    fn end_touched(&self, world: &World, ending: Ending) {
-        if !self.touched.is_nothing() {
-            self.touched.handle_ended(world, Fate::of(ending, self.matter.way));
-        }
-    }
-
     /// Counts the request as ended.
     pub fn finish(&self, world: &World, ending: Ending, now: Time) {
-        self.end_touched(world, ending);
         let stats = &world.route(self.matter.route).stats;
         stats.handle_ended(&self.request, ending, now.since(self.begun));
         if self.copy_served(ending).is_some_and(|stamp| now.since(stamp.obtained) > stamp.fresh_for) {
@@ -370,7 +375,7 @@ impl Job {
     }
 
     fn render_value(&self, world: &World, ending: Ending, out: &mut Vec<u8>) {
-        if let Some(Brought::StoodBy(reply)) = &self.brought {
+        if let Some(Brought::StoodBy(reply) | Brought::Kept(reply)) = &self.brought {
             return out.extend_from_slice(reply);
         }
         let Some(verb) = self.matter.verb else {
@@ -382,7 +387,7 @@ impl Job {
             (Ending::Value(Tier::Default), _) => world.route(self.matter.route).default.as_ref(),
             (_, Some(Brought::Copy(copy))) => copy.value.as_ref(),
             (_, Some(Brought::Value(value))) => Some(value),
-            (_, Some(Brought::Reply(_) | Brought::StoodBy(_)) | None) => None,
+            (_, Some(Brought::Reply(_) | Brought::StoodBy(_) | Brought::Kept(_)) | None) => None,
         };
         match value {
             Some(value) => verb.answer(words.as_slices(), value, self.matter.protocol, out),
@@ -398,65 +403,12 @@ impl Job {
         self
     }
 
-    /// Under which version and in which epoch a value is asked for: those of the first question, before it is put.
-    fn note_version(&mut self, world: &World, route: &Route) {
-        if self.matter.verb.is_none() || !self.plan(world).tiers.contains(Tier::Local) || self.kept_under.is_some() {
-            return;
-        }
-        let epoch = match route.through.local {
-            LocalPlace::InFront => world.epoch(),
-            LocalPlace::Behind => Epoch::NONE,
-        };
-        self.kept_under = Some((world.local().version(self.key()), epoch));
-    }
-
     fn tell(&mut self, context: &Context, plan: &Plan, outcome: Outcome, now: Time) {
         let route = context.world.route(self.matter.route);
-        let mut doors = Doors::of(context, route, self.mode, &self.matter, &self.frame, &mut self.trail);
+        let touched = self.under_way.touched();
+        let mut doors = Doors::of(context, route, self.mode, &self.matter, &self.frame, touched, &mut self.trail);
         self.request.handle_outcome(plan, &mut doors, outcome, now, dice());
         self.trail.handle_primary(self.request.outcome_of(Tier::Primary));
-    }
-
-    fn look(&mut self, world: &World, acceptance: Acceptance, now: Time) -> Outcome {
-        if self.matter.verb.is_none() {
-            return Outcome::Miss(MissCause::Absent);
-        }
-        match world.local().look(self.key(), acceptance, now) {
-            Err(outcome) => outcome,
-            Ok(found) if found.copy.value.is_none() => Outcome::Miss(MissCause::NoSuchRow),
-            Ok(found) => {
-                self.brought = Some(Brought::Copy(found.copy));
-                Outcome::Hit
-            }
-        }
-    }
-
-    /// What the origin said a moment ago need not be asked again: that there is no such row, or that a row which is
-    /// there lacks the part that was asked for.
-    fn recall(&mut self, world: &World, route: &Route, ask: Ask, now: Time) -> Option<Outcome> {
-        if ask.tier != Tier::Origin || !route.keeps_local() {
-            return None;
-        }
-        let found = world.local().look(self.key(), Acceptance::Fresh, now).ok()?;
-        let outcome = match &found.copy.value {
-            None => Outcome::Miss(MissCause::NoSuchRow),
-            Some(_) if self.asks_for_a_part() && found.age <= route.negative_ttl => {
-                self.brought = Some(Brought::Copy(found.copy));
-                Outcome::Hit
-            }
-            Some(_) => return None,
-        };
-        if let Some(source) = &route.source {
-            source.origin.health().handle_evidence(ask.grant.permit, Evidence::Abandoned, now);
-        }
-        Some(outcome)
-    }
-
-    fn asks_for_a_part(&self) -> bool {
-        match self.matter.verb {
-            Some(Verb::HGet | Verb::HMGet | Verb::GetRange | Verb::StrLen) => true,
-            Some(Verb::Get | Verb::Exists | Verb::HGetAll) | None => false,
-        }
     }
 
     /// Begins a request about which the primary has already been asked, and has said `reply`.

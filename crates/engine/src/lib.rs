@@ -22,6 +22,7 @@ pub mod gather;
 pub mod gauge;
 pub mod health;
 pub mod job;
+pub mod journal;
 pub mod listening;
 pub mod mode;
 pub mod node;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use failsoft_core::mode::Mode;
 use failsoft_core::outage::OnOutage;
+use failsoft_core::pattern::KeyPattern;
 use failsoft_core::plan::{Bounds, Intent, Plan};
 use failsoft_core::role::Role;
 use failsoft_core::stale::Stamp;
@@ -55,6 +56,8 @@ pub struct Route {
     pub negative_ttl: Duration,
     /// What subscribers are told when messages may have been lost; there if the role is invalidation.
     pub gap_message: Option<Box<[u8]>>,
+    /// By what its invalidations are journalled; `None`: its writes are as Redis takes them.
+    pub journalled: Option<Arc<KeyPattern>>,
     /// What has been counted.
     pub stats: Arc<RouteStats>,
 }

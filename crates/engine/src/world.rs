@@ -14,6 +14,7 @@ use failsoft_core::retry::{RetryBudget, RetryBudgetSettings};
 use failsoft_core::route_table::RouteTable;
 use parking_lot::Mutex;
 
+use crate::journal::Journal;
 use crate::listening::ListeningStats;
 use crate::node::Node;
 use crate::primitive::Fences;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub local: Arc<Local>,
     /// What keeps that memory coherent, if a route has it in front.
     pub tracking: Option<Arc<Tracking>>,
+    /// What Redis has not had of writes.
+    pub journal: Arc<Journal>,
     /// What fills Redis again.
     pub write_back: Arc<WriteBack>,
     /// What is counted of listeners.
@@ -180,6 +183,11 @@ impl World {
     /// The epoch in which a value that is asked for now is obtained, if its route is in front.
     pub(crate) fn epoch(&self) -> Epoch {
         self.parts.tracking.as_ref().map_or(Epoch::NONE, |tracking| tracking.epoch())
+    }
+
+    /// What Redis has not had of writes.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.parts.journal
     }
 
     /// What fills Redis again.

@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use failsoft_core::circuit::{Permit, StateName};
+use failsoft_core::journal::{Lateness, Trust};
 use failsoft_core::outcome::Doubt;
 use failsoft_core::request::Manner;
 use failsoft_core::{Outcome, Time};
 use failsoft_resp::encode::{self, Protocol};
 
 use crate::clock::dice;
-use crate::delivery::{Deliver, Sink, waiter};
+use crate::delivery::{Deliver, Sink};
 use crate::node::{Author, Lane, Node, Question};
 use crate::telemetry::counter::{Counter, CounterMap};
 use crate::tier::local::Version;
@@ -87,6 +88,9 @@ impl WriteBack {
         if !filling.is_current() {
             return Err("invalidated");
         }
+        if filling.world.journal().trust(&filling.key) == Trust::Nobody {
+            return Err("unreplayed");
+        }
         if filling.is_held() {
             return Err("held_open");
         }
@@ -146,9 +150,11 @@ impl Deliver for Entry {
             self.filling.world.deployment().hint(Hint::Moved);
         }
         let has_filled = matches!(reply, b"+OK\r\n" | b":1\r\n");
-        // Redis tells of the filling itself, so only a write that passed here says that it was overtaken.
-        if has_filled && !self.filling.is_unwritten() {
-            self.filling.take_back();
+        match outcome {
+            Outcome::Silent(_) => self.filling.take_back(Lateness::Possible),
+            // Redis tells of the filling itself, so only a write that passed here says that it was overtaken.
+            _ if has_filled && !self.filling.is_unwritten() => self.filling.take_back(Lateness::Never),
+            Outcome::Hit | Outcome::Miss(_) | Outcome::Refused(_) | Outcome::Failed(_) => {}
         }
     }
 
@@ -169,32 +175,10 @@ impl Filling {
         self.world.local().is_unwritten(self.version)
     }
 
-    /// A write has overtaken this one on another connection: what was filled in may be older. Deleting it may be once too
-    /// often, which costs a load; leaving it would serve an old value for a whole time to live.
-    fn take_back(&self) {
-        let Some(primary) = self.world.owner_of(&self.key) else {
-            return;
-        };
-        let asked = primary.health().now();
-        let Some(permit) = leave(&primary, asked) else {
-            return;
-        };
-        let mut frame = Vec::new();
-        encode::command(&mut frame, [&b"DEL"[..], &self.key]);
-        let (sink, _nobody_waits) = waiter();
-        let by = asked + primary.options().timeout;
-        let question = Question {
-            sink,
-            permit,
-            by,
-            asked,
-            protocol: Protocol::Resp2,
-            author: Author::Node,
-            lane: Lane::default(),
-            manner: Manner::Plain,
-        };
-        // The circuit has been told if it could not be sent.
-        let _ = primary.ask(self.worker, &frame, question);
+    /// What was filled in may be older than a write, or become so once it is carried out. Deleting it may be once too often,
+    /// which costs a load; leaving it would serve an old value for a whole time to live.
+    fn take_back(&self, lateness: Lateness) {
+        self.world.journal().handle_invalidated(&self.world, [&*self.key], lateness);
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use failsoft_testkit::cluster::Cluster;
 use failsoft_testkit::origin::HttpOrigin;
+use failsoft_testkit::sentinel::{NAME, Sentinels};
 use failsoft_testkit::sidecar::Sidecar;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
@@ -35,6 +36,27 @@ pub async fn before(cluster: &Cluster, more: &str) -> Sidecar {
     })
     .await;
     sidecar
+}
+
+/// A sidecar before a primary that sentinels watch, which knows it.
+pub async fn before_sentinels(sentinels: &Sentinels, more: &str) -> Sidecar {
+    let sidecar = start_before_sentinels(sentinels, more).await;
+    failsoft_testkit::wait::eventually("the sidecar knows the primary", crate::PATIENCE, async || {
+        sidecar.metric("redis_cluster_slots_ok", &[]).await == Some(16_384.0)
+    })
+    .await;
+    sidecar
+}
+
+/// The same, whatever it knows.
+pub async fn start_before_sentinels(sentinels: &Sentinels, more: &str) -> Sidecar {
+    let urls = sentinels.sentinels().iter().map(|sentinel| format!("\"redis://{}\"", sentinel.addr()));
+    let nodes = urls.collect::<Vec<_>>().join(", ");
+    let settings = format!(
+        "server.listen = \"{{listen}}\"\nserver.admin = \"{{admin}}\"\nserver.threads = 2\n\
+         redis.topology = \"sentinel\"\nredis.master_name = \"{NAME}\"\nredis.nodes = [{nodes}]\n{more}"
+    );
+    Sidecar::start(bin(), &settings).await
 }
 
 /// What comes back for one command.

@@ -91,13 +91,11 @@ fn missed_by(said: Option<Outcome>, auth: AuthPolicy) -> Missed {
 fn missed_by_refusal(refusal: Refusal, auth: AuthPolicy) -> Missed {
     match refusal {
         Refusal::ReadOnly | Refusal::OutOfMemory | Refusal::Misconfigured | Refusal::NoReplicas => Missed::Surely,
-        // Some of the keys are on their way to another node, and what was asked later may have been done already.
-        Refusal::TryAgain => Missed::InDoubt,
         other => match other.recourse() {
             Recourse::NextTier => Missed::Surely,
             Recourse::AsAuthPolicySays => missed_by_credentials(auth),
-            Recourse::Repeat => Missed::InDoubt,
-            Recourse::PassOn => Missed::No,
+            // The node is well, and says that the keys are divided by a slot on the move: it is to be asked again.
+            Recourse::Repeat | Recourse::PassOn => Missed::No,
         },
     }
 }
@@ -173,7 +171,14 @@ mod tests {
 
     #[test]
     fn what_a_command_is_refused_for_in_itself_is_an_answer() {
-        let own = [Refusal::WrongType, Refusal::NoPermission, Refusal::Other, Refusal::CrossSlot, Refusal::ExecAbort];
+        let own = [
+            Refusal::TryAgain,
+            Refusal::WrongType,
+            Refusal::NoPermission,
+            Refusal::Other,
+            Refusal::CrossSlot,
+            Refusal::ExecAbort,
+        ];
         for (refusal, change) in own.into_iter().flat_map(|refusal| CHANGES.map(|change| (refusal, change))) {
             assert_eq!(refused(change, refusal), Fate::Answered, "{refusal}");
         }

@@ -1,7 +1,7 @@
 //! What each primary has been seen to change of late: what a failover may undo.
 //!
 //! A primary answers before its replicas have heard of it. When one of them takes its place, the last changes may be lost,
-//! and what they had made void is there again. So the keys of the last [`WINDOW`] are remembered for each primary, and are
+//! and what they had made void is there again. So the keys of the last while are remembered for each primary, and are
 //! invalidated once more when their slot has another.
 //!
 //! The window ends with the last change that the primary acknowledged, not with the present moment: what it acknowledged
@@ -15,8 +15,6 @@ use std::time::Duration;
 use super::{Key, Limits, cost};
 use crate::Time;
 
-/// Replication that lags further behind than this is down, for all that is known.
-pub const WINDOW: Duration = Duration::from_secs(10);
 /// How many primaries are remembered at once; beyond it the one that was heard of least recently is forgotten.
 pub const MOST_PRIMARIES: usize = 1_000;
 
@@ -24,6 +22,7 @@ pub const MOST_PRIMARIES: usize = 1_000;
 #[derive(Debug)]
 pub struct Recent {
     limits: Limits,
+    window: Duration,
     primaries: BTreeMap<Arc<str>, Window>,
     truncated: u64,
 }
@@ -37,13 +36,13 @@ struct Window {
 
 impl Recent {
     /// Nothing yet; the bounds hold for each primary.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, primaries: BTreeMap::new(), truncated: 0 }
+    pub fn new(limits: Limits, window: Duration) -> Self {
+        Self { limits, window, primaries: BTreeMap::new(), truncated: 0 }
     }
 
     /// Other bounds hold from here on.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+    pub fn set_limits(&mut self, limits: Limits, window: Duration) {
+        (self.limits, self.window) = (limits, window);
     }
 
     /// `primary` has acknowledged a change of `key`.
@@ -52,15 +51,14 @@ impl Recent {
             self.make_room();
         }
         let window = self.primaries.entry(primary.clone()).or_default();
-        window.push(key, now);
+        window.push(key, now, self.window);
         while window.is_beyond(self.limits) {
             window.pop();
             self.truncated += 1;
         }
     }
 
-    /// Takes out what was changed at primaries other than the one that `owner` names for the key now; a key of which no
-    /// owner is known stays.
+    /// Takes out what was changed at a primary that `is_orphan` says is not the key's any more.
     pub fn take_orphans(&mut self, mut is_orphan: impl FnMut(&str, &[u8]) -> bool) -> Vec<Key> {
         let mut orphans = Vec::new();
         for (primary, window) in &mut self.primaries {
@@ -86,7 +84,7 @@ impl Recent {
         self.primaries.is_empty()
     }
 
-    /// Changes that were forgotten before they were as old as [`WINDOW`].
+    /// Changes that were forgotten before they were as old as the window.
     pub fn truncated(&self) -> u64 {
         self.truncated
     }
@@ -103,11 +101,11 @@ impl Recent {
 }
 
 impl Window {
-    fn push(&mut self, key: Key, now: Time) {
+    fn push(&mut self, key: Key, now: Time, span: Duration) {
         self.last = self.last.max(now);
         self.bytes += cost(&key);
         self.changes.push_back((now, key));
-        while self.changes.front().is_some_and(|(at, _)| self.last.since(*at) > WINDOW) {
+        while self.changes.front().is_some_and(|(at, _)| self.last.since(*at) > span) {
             self.pop();
         }
     }
@@ -140,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_window_ends_with_the_last_acknowledgement_however_long_ago_that_was() {
-        let mut recent = Recent::new(LIMITS);
+        let mut recent = Recent::new(LIMITS, Duration::from_secs(10));
         recent.handle_acknowledged(&primary("a"), Arc::from(&b"old"[..]), Time::from_millis(0));
         recent.handle_acknowledged(&primary("a"), Arc::from(&b"k"[..]), Time::from_millis(10_000));
         recent.handle_acknowledged(&primary("a"), Arc::from(&b"l"[..]), Time::from_millis(10_001));
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn at_the_bound_the_oldest_are_forgotten_and_counted() {
-        let mut recent = Recent::new(LIMITS);
+        let mut recent = Recent::new(LIMITS, Duration::from_secs(10));
         for (millis, key) in ["1", "2", "3", "4"].into_iter().enumerate() {
             let now = Time::from_millis(millis as u64);
             recent.handle_acknowledged(&primary("a"), Arc::from(key.as_bytes()), now);
@@ -163,7 +161,7 @@ mod tests {
 
     #[test]
     fn more_primaries_than_can_be_remembered_push_out_the_one_heard_of_least_recently() {
-        let mut recent = Recent::new(LIMITS);
+        let mut recent = Recent::new(LIMITS, Duration::from_secs(10));
         for number in 0..=MOST_PRIMARIES {
             let now = Time::from_millis(number as u64);
             recent.handle_acknowledged(&primary(&number.to_string()), Arc::from(&b"k"[..]), now);

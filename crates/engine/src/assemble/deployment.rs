@@ -32,6 +32,7 @@ pub(super) fn deployment(
         tls: tls(redis, old)?,
         circuit: circuit(breaker),
         clock: ground.clock,
+        journal: (rank == Rank::First).then(|| ground.journal.clone()),
         workers: ground.workers,
     };
     let before = old.map(|old| old.deployment.view());

@@ -1,24 +1,33 @@
 //! The circuits, views and budgets that one request goes by, as the machine asks for leave.
 
 use failsoft_core::cluster::RedirectKind;
+use failsoft_core::journal::Trust;
+use failsoft_core::journal::fate::Change;
 use failsoft_core::mode::Mode;
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Admission, Astray, Barred, Grant, Manner};
 use failsoft_core::{Tier, Time};
+use failsoft_resp::commands;
 
 use super::Matter;
 use super::trail::Trail;
 use crate::context::Context;
-use crate::route::Route;
+use crate::journal::Journal;
+use crate::route::{Route, Way};
 use crate::settings::NodeAddress;
 use crate::stand_in::StandIn;
 use crate::topology::{Hint, Place, View, Views};
+use crate::touched::Touched;
+use crate::words::Words;
 use crate::world::World;
 
 /// What is said for a tier that has no member.
 const NOBODY: Barred = Barred { because: Failure::CircuitOpen, retry_at: Time::NEVER };
 /// What is said for a node that the operator does not want to be asked.
 const HELD: Barred = Barred { because: Failure::HeldOpen, retry_at: Time::NEVER };
+
+/// What is said for nodes that hold what has been invalidated, and have not heard of it.
+const UNREPLAYED: Barred = Barred { because: Failure::Unreplayed, retry_at: Time::NEVER };
 
 /// What one request goes by.
 pub(super) struct Doors<'j> {
@@ -27,9 +36,13 @@ pub(super) struct Doors<'j> {
     route: &'j Route,
     mode: Mode,
     place: Place,
+    way: Way,
     /// The key, where there is just one.
     key: &'j [u8],
     stand_in: Option<StandIn>,
+    /// The command, if it was kept.
+    frame: &'j [u8],
+    touched: &'j Touched,
     trail: &'j mut Trail,
 }
 
@@ -40,11 +53,13 @@ impl<'j> Doors<'j> {
         mode: Mode,
         matter: &Matter,
         frame: &'j [u8],
+        touched: &'j Touched,
         trail: &'j mut Trail,
     ) -> Self {
         let key = frame.get(matter.key.start as usize..matter.key.end as usize).unwrap_or_default();
-        let Matter { place, stand_in, .. } = *matter;
-        Self { world: &context.world, views: &context.views, route, mode, place, key, stand_in, trail }
+        let Matter { place, stand_in, way, .. } = *matter;
+        let (world, views) = (&*context.world, &context.views);
+        Self { world, views, route, mode, place, way, key, frame, touched, stand_in, trail }
     }
 
     fn views(&self) -> &Views {
@@ -58,6 +73,7 @@ impl Admission for Doors<'_> {
         let Views { redis, regional, moved } = self.views();
         match tier {
             Tier::Primary | Tier::Replica | Tier::Regional if self.mode == Mode::OriginOnly => Err(HELD),
+            Tier::Primary | Tier::Replica | Tier::Regional if self.is_unbelieved(tier) => Err(UNREPLAYED),
             // Messages stay in order: behind those that have not been published yet.
             Tier::Primary if self.stand_in == Some(StandIn::Kept) && self.world.publishing().is_waiting() => {
                 Err(Barred { because: Failure::Unreplayed, retry_at: Time::NEVER })
@@ -95,6 +111,9 @@ impl Admission for Doors<'_> {
     }
 
     fn request_redirected(&mut self, now: Time) -> Result<Grant, Astray> {
+        if self.is_unbelieved(Tier::Primary) {
+            return Err(Astray::Barred(UNREPLAYED));
+        }
         if !self.world.deployment().is_discovered() {
             return Err(Astray::Nowhere);
         }
@@ -109,6 +128,34 @@ impl Admission for Doors<'_> {
 }
 
 impl Doors<'_> {
+    /// Whether what a node of `tier` holds of a key of this request is not to be believed yet.
+    #[inline]
+    pub(super) fn is_unbelieved(&self, tier: Tier) -> bool {
+        let journal = self.world.journal();
+        journal.is_busy() && self.mode != Mode::PassThrough && self.is_unbelieved_by(journal, tier)
+    }
+
+    fn is_unbelieved_by(&self, journal: &Journal, tier: Tier) -> bool {
+        let is_unbelieved = |key: &[u8]| match journal.trust(key) {
+            Trust::Everybody => false,
+            Trust::Primary => tier != Tier::Primary,
+            Trust::Nobody => true,
+        };
+        match self.way {
+            Way::Through | Way::Made | Way::Nodes if !self.key.is_empty() => {
+                self.route.journalled.is_some() && is_unbelieved(self.key)
+            }
+            Way::Through | Way::Made | Way::Nodes => {
+                let words = Words::of(self.frame);
+                keys_of(words.as_slices()).any(is_unbelieved)
+            }
+            // What it does depends on what is there, and what it answers may tell of it.
+            Way::Write | Way::Script => {
+                self.touched.change() == Change::Other && self.touched.keys().any(is_unbelieved)
+            }
+        }
+    }
+
     /// Where the request belongs in the second deployment, which may divide its keys otherwise than the first.
     fn place_in(&self, regional: &View) -> Result<Place, Barred> {
         match (self.place, self.key) {
@@ -145,6 +192,13 @@ impl Doors<'_> {
         }
         view.request(node, manner, now).map_err(Astray::Barred)
     }
+}
+
+fn keys_of<'w>(words: &'w [&'w [u8]]) -> impl Iterator<Item = &'w [u8]> {
+    let spec = words.first().and_then(|name| commands::lookup(name, words.get(1).copied()));
+    spec.into_iter()
+        .flat_map(move |spec| commands::keys(spec, words))
+        .filter_map(|position| words.get(position.index).copied())
 }
 
 /// Whether the slot is still believed to belong to whoever has just said that it does not.

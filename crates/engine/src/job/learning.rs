@@ -5,7 +5,7 @@ use failsoft_core::role::Role;
 use failsoft_core::stale::Stamp;
 
 use super::Job;
-use crate::tier::local::Copy;
+use crate::tier::local::{Copy, CopyKind};
 use crate::verb::Verb;
 use crate::world::World;
 
@@ -18,11 +18,15 @@ impl Job {
             return;
         };
         let is_whole = matches!(self.matter.verb, Some(Verb::Get | Verb::HGetAll));
+        // What was written here meanwhile is younger than what the primary has said.
+        if !world.local().is_unwritten(version) {
+            return;
+        }
         if route.role != Role::Flag || !is_whole {
             world.local().invalidate(self.key());
         } else if !world.local().is_known(self.key(), None, epoch, now) {
             let stamp = Stamp { obtained: self.begun, fresh_for: route.fresh_for };
-            world.local().keep_flag(self.key(), Copy { value: None, stamp, epoch }, version);
+            world.local().keep_flag(self.key(), Copy { value: None, stamp, epoch, kind: CopyKind::Seen }, version);
         }
     }
 
@@ -40,11 +44,12 @@ impl Job {
             return;
         };
         let stamp = route.stamp(Some(&value), self.begun);
+        let copy = Copy { value: Some(value), stamp, epoch, kind: CopyKind::Seen };
         match is_flag {
             // What was seen last counts, however young the copy of what was seen before it.
-            true if local.is_known(self.key(), Some(&value), epoch, now) => {}
-            true => local.keep_flag(self.key(), Copy { value: Some(value), stamp, epoch }, version),
-            false => local.keep(self.key(), Copy { value: Some(value), stamp, epoch }, version),
+            true if local.is_known(self.key(), copy.value.as_ref(), epoch, now) => {}
+            true => local.keep_flag(self.key(), copy, version),
+            false => local.keep(self.key(), copy, version),
         }
     }
 }

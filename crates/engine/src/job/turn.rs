@@ -70,6 +70,7 @@ impl Job {
 
     /// Ends it if it would be repeated after a pause, and goes on.
     pub fn forgo_repeat(&mut self, context: &Context, now: Time) -> Progress {
+        self.note_given_way();
         self.request.forgo_repeat(self.plan(&context.world), now);
         self.advance(context, now)
     }
@@ -77,6 +78,7 @@ impl Job {
     /// Ends it if it has been sent elsewhere and nobody has been asked since, and goes on: what was asked after it has been
     /// done before it.
     pub fn give_way(&mut self, context: &Context, now: Time) -> Progress {
+        self.note_given_way();
         self.request.give_way(self.plan(&context.world), now);
         self.advance(context, now)
     }

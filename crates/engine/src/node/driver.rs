@@ -6,7 +6,7 @@
 //! there on no reply could be trusted to be the right one.
 //!
 //! A peer that stays silent is given up after twice its timeout, so that a stopped process does not keep what was sent
-//! to it for later.
+//! to it for later. What it has not been sent yet is dropped with the connection, and never sent late.
 //!
 //! Time during which this process itself did not run (no CPU, stopped) is not the node's slowness. While requests wait,
 //! the task's timer fires often enough to notice how late it comes; that much is taken off what the node is charged with,
@@ -72,7 +72,10 @@ async fn keep_connected(link: &Arc<Link>) {
                 link.handle_up();
                 let mut connection = Connection::new(link, wire);
                 let silence = connection.run().await;
-                link.handle_lost(silence, connection.written);
+                let written = connection.written;
+                // Before anybody is told: what comes back to be carried out late is as little as possible.
+                connection.wire.give_up();
+                link.handle_lost(silence, written);
             }
             Err(failure) => {
                 link.handle_unreachable(failure);

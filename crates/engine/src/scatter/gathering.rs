@@ -244,6 +244,8 @@ impl Gathering {
     /// Carries a piece on from `progress`; `reply` is what a node has just said, if one has.
     fn go_on(self: &Arc<Self>, index: usize, asked: Asked, progress: Progress, reply: &[u8], now: Time) {
         match (progress, asked.verb) {
+            // Nobody could be asked for all of its keys; some of them may be found elsewhere.
+            (Progress::Done(Ending::Unavailable(_)), Some(verb)) => self.run_many(index, asked, verb, None),
             (Progress::Done(ending), _) => {
                 let Asked { about, job, .. } = asked;
                 job.finish(&self.context.world, ending, now);
@@ -292,7 +294,13 @@ impl Gathering {
         };
         let is_divided = outcome == Outcome::Refused(Refusal::TryAgain) && self.can_fall_apart(&asked);
         if is_divided && (!asked.job.is_change() || (self.may_come_late)()) {
+            asked.job.handle_divided();
             return self.fall_apart(index, &asked);
+        }
+        if let Some(verb) = asked.verb
+            && asked.job.is_answered_too_early(&self.context, outcome)
+        {
+            return self.run_many(index, *asked, verb, None);
         }
         match asked.verb {
             Some(verb) if outcome != Outcome::Hit || !verb.is_complete(reply, asked.about.len()) => {

@@ -16,6 +16,7 @@ mod breaker;
 mod changes;
 mod document;
 mod fleet;
+mod journal;
 mod judge;
 mod lint;
 mod local;
@@ -41,6 +42,7 @@ mod tests;
 pub use breaker::Breaker;
 pub use changes::{Change, Effect, changes};
 pub use fleet::Fleet;
+pub use journal::Journal;
 pub use local::{Local, LocalMode, WriteBack};
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{Origin, Target};
@@ -79,6 +81,7 @@ pub struct Settings {
     local: Local,
     write_back: WriteBack,
     publish: Publish,
+    journal: Journal,
     fleet: Fleet,
     origins: Vec<Origin>,
     routes: Vec<Route>,
@@ -206,6 +209,7 @@ impl Settings {
             local,
             write_back: WriteBack::mean(&written.write_back),
             publish: written.publish.clone(),
+            journal: Journal::mean(&written.journal),
             fleet,
             origins,
             routes: routes.into_iter().collect::<Option<_>>()?,
@@ -263,6 +267,11 @@ impl Settings {
     /// What is kept of messages that could not be published.
     pub fn publish(&self) -> &Publish {
         &self.publish
+    }
+
+    /// What is remembered of writes that Redis could not take.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// The instances that share limits.

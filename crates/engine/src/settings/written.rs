@@ -2,6 +2,7 @@
 
 use super::breaker::WrittenBreaker;
 use super::fleet::WrittenFleet;
+use super::journal::WrittenJournal;
 use super::local::{WrittenLocal, WrittenWriteBack};
 use super::log::Log;
 use super::origin::WrittenOrigin;
@@ -43,6 +44,8 @@ pub(crate) struct WrittenSettings {
     pub(crate) write_back: WrittenWriteBack,
     /// What is kept of messages to channels of role "invalidation" while Redis is away, to be published on its return.
     pub(crate) publish: Publish,
+    /// What is remembered of writes to cache routes while Redis cannot take them.
+    pub(crate) journal: WrittenJournal,
     /// How many instances of failsoft share limits.
     pub(crate) fleet: WrittenFleet,
     /// The databases and services values are made from, by name, and how hard they may be pressed.

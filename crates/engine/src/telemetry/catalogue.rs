@@ -294,6 +294,34 @@ catalogue! {
         WriteBackMaxOutstanding: Gauge "failsoft_write_back_max_outstanding" "values" []
             "Values that may be on their way back to Redis at once: the setting write_back.queue.";
     }
+    "Invalidations" {
+        JournalEntries: Gauge "failsoft_journal_entries" "keys" ["phase"]
+            "Keys of cache routes with a write that Redis has not had: pending (no node is asked for them), settling (replayed, and once more after a quiet second; replicas are not asked).";
+        JournalBytes: Gauge "failsoft_journal_bytes" "bytes" []
+            "Memory that they take up, by failsoft's own reckoning; bounded by journal.capacity.";
+        JournalStaleRoutes: Gauge "failsoft_journal_stale_routes" "routes" []
+            "Routes of which invalidations have been given up, so that no node is asked for their keys until they have been swept.";
+        JournalRecent: Gauge "failsoft_journal_recent" "changes" []
+            "Changes that are remembered in case their primary is replaced: those of journal.window.";
+        JournalRecentTruncated: Counter "failsoft_journal_recent_truncated_total" "changes" []
+            "Changes that were forgotten before journal.window was over, because there were too many. After a failover they are not invalidated again.";
+        JournalAdded: Counter "failsoft_journal_added_total" "invalidations" []
+            "Invalidations that were journalled.";
+        JournalReplayed: Counter "failsoft_journal_replayed_total" "invalidations" []
+            "Invalidations that a primary has carried out; each key's last one is carried out twice.";
+        JournalUnreplayed: Counter "failsoft_journal_unreplayed_total" "invalidations" ["reason"]
+            "Attempts to replay an invalidation that failed; it is tried again.";
+        JournalRepeated: Counter "failsoft_journal_repeated_total" "invalidations" []
+            "Invalidations that were journalled because another primary has taken the place of the one that had carried them out.";
+        JournalOverflows: Counter "failsoft_journal_overflows_total" "overflows" []
+            "Times that the journal was full, so that a route became stale.";
+        JournalSwept: Counter "failsoft_journal_swept_keys_total" "keys" []
+            "Keys of stale routes that were deleted.";
+        GutterKept: Counter "failsoft_gutter_kept_total" "values" []
+            "Values of cache routes that were kept in local memory because Redis could not take them.";
+        GutterDropped: Counter "failsoft_gutter_dropped_total" "values" ["reason"]
+            "Values of cache routes that neither Redis nor local memory could take: too_large, or no_local (there is no local memory). Their writers were told OK, as a cache may forget at any time.";
+    }
     "The sidecar" {
         Clients: Gauge "failsoft_clients" "connections" []
             "Clients that are connected.";

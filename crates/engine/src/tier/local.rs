@@ -15,6 +15,8 @@
 //! and somebody must vouch for that epoch now ([`Vouching`]).
 
 mod flags;
+#[cfg(test)]
+mod tests;
 mod versions;
 mod vouching;
 
@@ -53,7 +55,23 @@ pub struct Copy {
     pub stamp: Stamp,
     /// In which epoch the primary gave it; [`Epoch::NONE`] if it may not answer in front of the primary.
     pub epoch: Epoch,
+    /// Whence it is.
+    pub kind: CopyKind,
 }
+
+/// Whence a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyKind {
+    /// The primary gave it.
+    Seen,
+    /// An origin did.
+    Loaded,
+    /// An application SET it while the primary could not take it. Never served beyond its time to live.
+    Gutter,
+}
+
+/// How long a value is kept, at most, that the primary could not take.
+pub const GUTTER_MOST: Duration = Duration::from_secs(60);
 
 /// What was found, with its age.
 #[derive(Clone, Debug)]
@@ -151,7 +169,7 @@ impl Local {
                 self.stats.hits.increment();
                 Ok(Found { copy, age })
             }
-            Freshness::Stale { age } if copy.value.is_some() || shelf == Shelf::Flags => {
+            Freshness::Stale { age } if is_of_use_when_stale(&copy) || shelf == Shelf::Flags => {
                 self.stats.stale_hits.increment();
                 Ok(Found { copy, age })
             }
@@ -167,7 +185,12 @@ impl Local {
     pub fn holds(&self, key: &[u8], acceptance: Acceptance, now: Time) -> bool {
         self.find(key).is_some_and(|(copy, _)| {
             let is_vouched_for = acceptance != Acceptance::Coherent || self.vouching.vouches_for(copy.epoch, now);
-            is_vouched_for && copy.value.is_some() && copy.stamp.judge(acceptance, now) != Freshness::TooOld
+            let is_young = match copy.stamp.judge(acceptance, now) {
+                Freshness::Fresh { .. } => true,
+                Freshness::Stale { .. } => copy.kind != CopyKind::Gutter,
+                Freshness::TooOld => false,
+            };
+            is_vouched_for && copy.value.is_some() && is_young
         })
     }
 
@@ -179,7 +202,7 @@ impl Local {
         };
         cache.get(key).is_some_and(|copy| {
             let young = now.since(copy.stamp.obtained) < copy.stamp.fresh_for / 2;
-            copy.value.is_some() && copy.epoch == epoch && young
+            copy.value.is_some() && copy.kind != CopyKind::Gutter && copy.epoch == epoch && young
         })
     }
 
@@ -235,6 +258,22 @@ impl Local {
         self.stats.kept.increment();
     }
 
+    /// A write to `key` passes that is kept here and nowhere else: its copy takes the place of what was there, and one that
+    /// is on its way will not be kept. Says whether there was room for it.
+    pub fn keep_written(&self, key: &[u8], copy: Copy) -> bool {
+        let _turn = self.versions.raise(self.hasher.hash_one(key), News::Write);
+        let Some(cache) = &self.cache else {
+            return false;
+        };
+        if copy.value.as_ref().is_some_and(|value| value.payload_len() > self.max_entry) {
+            cache.remove(key);
+            return false;
+        }
+        cache.insert(key.into(), Arc::new(copy));
+        self.stats.kept.increment();
+        true
+    }
+
     /// A write to `key` passes: its copy goes, and one that is on its way will not be kept.
     pub fn invalidate(&self, key: &[u8]) {
         self.void(key, News::Write);
@@ -256,6 +295,21 @@ impl Local {
     /// Everything has been invalidated by what passed here.
     pub fn clear(&self) {
         self.void_all(News::Write);
+    }
+
+    /// Only the copies of keys that `is_kept` stay; whatever is on its way will not be kept.
+    pub fn retain(&self, is_kept: impl Fn(&[u8]) -> bool) {
+        self.versions.raise_all(News::Write);
+        if let Some(cache) = &self.cache {
+            let before = cache.len();
+            cache.retain(|key, _| is_kept(key));
+            self.stats.invalidated.add(before.saturating_sub(cache.len()) as u64);
+        }
+        if let Some(flags) = &self.flags {
+            let before = flags.entries();
+            flags.retain(is_kept);
+            self.stats.invalidated.add(before.saturating_sub(flags.entries()) as u64);
+        }
     }
 
     /// Redis has told that everything has changed.
@@ -311,138 +365,6 @@ impl Local {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn copy(text: &'static str) -> Copy {
-        let value = Some(Value::Raw(Bytes::from_static(text.as_bytes())));
-        Copy { value, stamp: Stamp { obtained: Time::ZERO, fresh_for: MINUTE }, epoch: Epoch::NONE }
-    }
-
-    #[test]
-    fn a_copy_asked_for_before_a_write_is_not_kept_after_it() {
-        let local = Local::new(1 << 20, 1 << 10);
-        let version = local.version(b"k");
-        local.invalidate(b"k");
-        local.keep(b"k", copy("old"), version);
-        assert!(local.look(b"k", Acceptance::Fresh, Time::ZERO).is_err());
-        local.keep(b"k", copy("new"), local.version(b"k"));
-        assert!(local.look(b"k", Acceptance::Fresh, Time::ZERO).is_ok());
-    }
-
-    #[test]
-    fn clearing_voids_what_is_on_its_way() {
-        for clear in [Local::clear, Local::clear_told] {
-            let local = Local::new(1 << 20, 1 << 10);
-            let version = local.version(b"k");
-            clear(&local);
-            local.keep(b"k", copy("old"), version);
-            assert_eq!(local.entries(), 0);
-        }
-    }
-
-    #[test]
-    fn what_redis_tells_of_voids_what_is_kept_and_what_is_on_its_way() {
-        let local = Local::new(1 << 20, 1 << 10);
-        local.keep(b"k", copy("old"), local.version(b"k"));
-        let version = local.version(b"k");
-        local.invalidate_told(b"k");
-        local.keep(b"k", copy("old"), version);
-        assert_eq!(local.entries(), 0);
-        assert!(local.is_unwritten(version) && !local.is_current(version));
-    }
-
-    #[test]
-    fn in_front_only_what_is_vouched_for_is_found_and_the_others_may_still_be_a_fallback() {
-        let local = Local::new(1 << 20, 1 << 10);
-        let holder = local.vouching().take_over();
-        local.vouching().begin(holder);
-        local.vouching().vouch_until(holder, Time::from_millis(1_000));
-        let told = Copy { epoch: local.vouching().epoch(), ..copy("from the primary") };
-        local.keep(b"k", told, local.version(b"k"));
-        local.keep(b"l", copy("from an origin"), local.version(b"l"));
-        let look = |key: &[u8], acceptance, millis| local.look(key, acceptance, Time::from_millis(millis)).is_ok();
-        assert!(look(b"k", Acceptance::Coherent, 1_000) && !look(b"l", Acceptance::Coherent, 1_000));
-        assert!(!look(b"k", Acceptance::Coherent, 1_001) && look(b"k", Acceptance::Fresh, 1_001));
-        local.vouching().vouch_until(holder, Time::from_millis(100_000));
-        assert!(look(b"k", Acceptance::Coherent, 60_000) && !look(b"k", Acceptance::Coherent, 60_001));
-        local.vouching().end(holder);
-        assert!(!look(b"k", Acceptance::Coherent, 1_000) && look(b"k", Acceptance::Fresh, 1_000));
-        assert_eq!(local.stats().unverified.get(), 3);
-    }
-
-    #[test]
-    fn a_copy_of_an_earlier_epoch_is_not_recent_in_the_next() {
-        let local = Local::new(1 << 20, 1 << 10);
-        local.keep(b"k", copy("v"), local.version(b"k"));
-        assert!(local.is_recent(b"k", Epoch::NONE, Time::ZERO));
-        assert!(!local.is_recent(b"k", Epoch::NONE.next(), Time::ZERO));
-    }
-
-    #[test]
-    fn bytes_stay_within_the_capacity_whatever_is_kept() {
-        let local = Local::new(64 << 10, 1 << 10);
-        for i in 0..10_000_u32 {
-            let key = i.to_be_bytes();
-            local.keep(&key, copy("some value of some length"), local.version(&key));
-            assert!(local.bytes() <= local.capacity());
-        }
-        assert!(local.entries() > 50);
-    }
-
-    #[test]
-    fn too_large_an_entry_is_not_kept() {
-        let local = Local::new(1 << 20, 4);
-        local.keep(b"k", copy("12345"), local.version(b"k"));
-        assert_eq!(local.entries(), 0);
-        local.keep(b"k", copy("1234"), local.version(b"k"));
-        assert_eq!(local.entries(), 1);
-    }
-
-    #[test]
-    fn flags_are_not_pushed_out_by_others_and_not_even_their_absence_is_forgotten() {
-        let local = Local::new(64 << 10, 1 << 10).with_flags(64 << 10);
-        local.keep_flag(b"flag", copy("on"), local.version(b"flag"));
-        local.keep_flag(b"none", Copy { value: None, ..copy("") }, local.version(b"none"));
-        for i in 0..10_000_u32 {
-            let key = i.to_be_bytes();
-            local.keep(&key, copy("some value of some length"), local.version(&key));
-        }
-        let late = Acceptance::StaleUpTo(MINUTE);
-        let value =
-            |key: &[u8]| local.look(key, late, Time::from_millis(90_000)).map(|found| found.copy.value.is_some());
-        assert_eq!((value(b"flag"), value(b"none")), (Ok(true), Ok(false)));
-        assert!(local.is_known(b"none", None, Epoch::NONE, Time::ZERO));
-        local.invalidate(b"flag");
-        assert!(value(b"flag").is_err());
-        local.clear();
-        assert!(value(b"none").is_err() && local.flags().0 == 0);
-    }
-
-    #[test]
-    fn flags_beyond_their_bound_go_and_are_counted() {
-        let local = Local::new(1 << 20, 1 << 10).with_flags(16 << 10);
-        for i in 0..1_000_u32 {
-            let key = i.to_be_bytes();
-            local.keep_flag(&key, copy("on"), local.version(&key));
-        }
-        let (entries, bytes, capacity) = local.flags();
-        assert!(entries > 10 && bytes <= capacity);
-        assert_eq!(local.stats().flags_evicted.get(), 1_000 - entries as u64);
-    }
-
-    #[test]
-    fn an_absence_is_never_served_stale() {
-        let local = Local::new(1 << 20, 1 << 10);
-        let stamp = Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(5) };
-        let absence = Copy { value: None, stamp, epoch: Epoch::NONE };
-        local.keep(b"k", absence, local.version(b"k"));
-        assert!(local.look(b"k", Acceptance::StaleUpTo(MINUTE), Time::from_millis(4_000)).is_ok());
-        assert!(local.look(b"k", Acceptance::StaleUpTo(MINUTE), Time::from_millis(6_000)).is_err());
-    }
+fn is_of_use_when_stale(copy: &Copy) -> bool {
+    copy.value.is_some() && copy.kind != CopyKind::Gutter
 }

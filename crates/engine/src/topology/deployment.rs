@@ -387,6 +387,7 @@ impl Deployment {
         replications().for_each(|replication| replication.ask_soon());
         log_changes(&before, &view);
         self.stats.changes.increment();
+        self.maker.journal.iter().for_each(|journal| journal.handle_view(&view));
         self.view.store(Arc::new(view));
         self.news.send_modify(|generation| *generation += 1);
     }

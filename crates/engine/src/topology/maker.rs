@@ -7,6 +7,7 @@ use failsoft_core::circuit::CircuitSettings;
 
 use super::View;
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::node::{Leads, Node, NodeOptions, Reads};
 use crate::settings::{NodeAddress, Security};
 use crate::tls::ClientTls;
@@ -20,6 +21,8 @@ pub(crate) struct Maker {
     /// When a node counts as sick.
     pub(crate) circuit: CircuitSettings,
     pub(crate) clock: Clock,
+    /// What is told before a new view is gone by, where nodes are written to.
+    pub(crate) journal: Option<Arc<Journal>>,
     /// How many threads have connections of their own.
     pub(crate) workers: usize,
 }

@@ -121,6 +121,15 @@ impl Wire {
         }
     }
 
+    /// Gives the connection up: what the other end has not been sent yet, or has not acknowledged, never will be sent. What
+    /// has arrived there it may still read.
+    pub fn give_up(self) {
+        match &self {
+            Self::Plain(socket) => socket.forget_unsent(),
+            Self::Tls(stream) => stream.socket().forget_unsent(),
+        }
+    }
+
     /// Waits for bytes and reads them; 0 is the end of the stream. May be given up at any time.
     ///
     /// # Errors

@@ -79,6 +79,15 @@ impl Socket {
         }
     }
 
+    /// When it is closed, what has not been sent is dropped and the other end is told so by a reset: otherwise the system
+    /// would go on sending it for minutes.
+    pub(super) fn forget_unsent(&self) {
+        if let Self::Tcp(stream) = self {
+            // It is only about what is lost in any case.
+            let _ = stream.set_zero_linger();
+        }
+    }
+
     pub(super) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),

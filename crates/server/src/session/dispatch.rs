@@ -21,9 +21,10 @@ use failsoft::node::{Author, Leave, Node, Question, Speaker};
 use failsoft::route::Way;
 use failsoft::stand_in::StandIn;
 use failsoft::topology::Place;
-use failsoft::touched::{Fate, Touched};
+use failsoft::touched::{Executor, Touched};
 use failsoft::verb::ManyVerb;
 use failsoft::world::RouteId;
+use failsoft_core::journal::fate::{Change, Fate};
 use failsoft_core::request::Ask;
 use failsoft_core::{Outcome, Tier, Time};
 use failsoft_resp::commands::{Arguments, Class};
@@ -326,7 +327,8 @@ impl Dispatcher {
         let stand_in = StandIn::of(command.arg(0), of.role, of.mode.get());
         let matter = Matter { route, way, verb: None, key: 0..0, place, protocol, stand_in };
         // Where there is one primary for good it is never sent again, but for what is kept or answered here.
-        let is_answered_here = stand_in == Some(StandIn::Kept) || of.stands_by();
+        let is_set = touched.change() == Change::Set;
+        let is_answered_here = stand_in == Some(StandIn::Kept) || of.stands_by() || is_set;
         let frame = match self.context.world.deployment().is_discovered() || is_answered_here {
             true => self.keep_frame(command),
             false => Vec::new(),
@@ -367,8 +369,9 @@ impl Dispatcher {
     }
 
     /// It has ended.
-    pub(super) fn handle_ended(&self, touched: &Touched, fate: Fate) {
-        touched.handle_ended(&self.context.world, fate);
+    pub(super) fn handle_ended(&self, touched: &Touched, primary: &Arc<str>, fate: Fate) {
+        let executor = Executor { worker: self.context.worker, primary };
+        touched.handle_ended(&self.context.world, Some(executor), fate);
     }
 
     #[inline]

@@ -426,6 +426,15 @@ impl Inner {
         }
     }
 
+    /// Whether the question about several keys at `ticket` has been answered with what a write had replaced that could not
+    /// be done: each key is looked for by itself then.
+    fn is_superseded(&mut self, ticket: u64, outcome: Outcome) -> bool {
+        match self.slots.get_mut((ticket - self.first) as usize) {
+            Some(Slot::AskedMany { job, .. }) => job.is_answered_too_early(&self.context, outcome),
+            Some(Slot::Ready(_) | Slot::Asked { .. } | Slot::Running) | None => false,
+        }
+    }
+
     fn take(&mut self, ticket: u64) -> Slot {
         match self.slots.get_mut((ticket - self.first) as usize) {
             Some(slot) => std::mem::replace(slot, Slot::Running),

@@ -4,6 +4,7 @@
 //! within one histogram they never contradict each other. Whatever can be counted in only a few ways is told from the
 //! start, with zeros, so that a rule over its rate works the first time that it happens.
 
+mod journal;
 mod leases;
 mod limits;
 mod nodes;
@@ -42,6 +43,7 @@ impl Exposition {
         nodes::tell(&mut page, &world);
         origins::tell(&mut page, &world, &engine.settings());
         process::tell_memory(&mut page, &world);
+        journal::tell_journal(&mut page, world.journal());
         process::tell_engine(&mut page, engine);
         if let Some(server) = server {
             process::tell_server(&mut page, server);

@@ -5,11 +5,14 @@
 //! programs in Rust need no description of their own. Nothing here is secret: addresses come without credentials, and
 //! keys and values are never told.
 
+mod journal;
 mod view;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::journal::JournalState;
 
 /// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
@@ -41,6 +44,8 @@ pub struct State {
     pub tracking: Option<TrackingState>,
     /// Values on their way back to Redis.
     pub write_back: WriteBackState,
+    /// What Redis has not had of writes.
+    pub journal: JournalState,
     /// The clients; absent where there is no sidecar.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerState>,

@@ -9,8 +9,9 @@ use failsoft_core::replication::{Part, Report};
 use failsoft_core::{Tier, TierSet, Time};
 
 use super::{
-    CircuitState, Counts, DeploymentState, LatencyState, LocalState, NodeState, OriginState, OutcomeState, PlanState,
-    ReplicationState, RouteState, ServerState, ShardState, State, TrackingState, WriteBackState,
+    CircuitState, Counts, DeploymentState, JournalState, LatencyState, LocalState, NodeState, OriginState,
+    OutcomeState, PlanState, ReplicationState, RouteState, ServerState, ShardState, State, TrackingState,
+    WriteBackState,
 };
 use crate::engine::Engine;
 use crate::health::Health;
@@ -46,6 +47,7 @@ impl State {
             local: local_state(world.local()),
             tracking: world.tracking().map(|tracking| tracking_state(tracking)),
             write_back: write_back_state(world.write_back()),
+            journal: JournalState::of(world.journal()),
             server: server.map(server_state),
         }
     }

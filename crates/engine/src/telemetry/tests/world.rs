@@ -25,7 +25,7 @@ use crate::primitive::limit::{Basis, Decided};
 use crate::route::Route;
 use crate::settings;
 use crate::telemetry::figures::{Bounded, ServerFigures};
-use crate::tier::local::Copy;
+use crate::tier::local::{Copy, CopyKind};
 use crate::tls::{CertificateUse, Expiry};
 use crate::topology::TopologyStats;
 use crate::value::Value;
@@ -94,6 +94,8 @@ pub(super) async fn eventful() -> Engine {
     let stats = world.write_back().stats();
     stats.written.increment();
     stats.dropped.increment("circuit_open");
+    world.journal().handle_dropped("too_large");
+    world.journal().stats().unreplayed.increment("reply_timeout");
     engine
 }
 
@@ -202,6 +204,7 @@ fn count_local(world: &World) {
         value: Some(Value::Raw(Bytes::from_static(b"value"))),
         stamp: Stamp { obtained: Time::ZERO, fresh_for: Duration::from_secs(1) },
         epoch: Epoch::NONE,
+        kind: CopyKind::Seen,
     };
     let version = local.version(b"k");
     local.keep(b"k", copy.clone(), version);

@@ -44,6 +44,10 @@ impl Flags {
         self.0.remove(key).is_some()
     }
 
+    pub(super) fn retain(&self, is_kept: impl Fn(&[u8]) -> bool) {
+        self.0.retain(|key, _| is_kept(key));
+    }
+
     pub(super) fn clear(&self) {
         self.0.clear();
     }

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use failsoft::apology::{Code, apologise};
 use failsoft::classify::{Course, Unjudged};
 use failsoft::node::{Dedicated, Speaker};
-use failsoft::touched::{Fate, Touched};
+use failsoft::touched::{Touched, fate_of_reply};
 use failsoft_core::cluster::Redirect;
+use failsoft_core::journal::Lateness;
+use failsoft_core::journal::fate::Fate;
 use failsoft_core::outcome::{Failure, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
 use failsoft_core::{Outcome, Time};
@@ -33,6 +35,8 @@ use crate::session::greeting::names_user;
 /// A command that no Redis knows: it is refused, and the transaction that it is in with it.
 const SPOILER: &[u8] = b"*1\r\n$16\r\nfailsoft-refused\r\n";
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+/// What becomes of a change of which nobody knows whether it was made.
+const LOST: Fate = Fate::Journalled(Lateness::Possible);
 /// One of failsoft's own users cannot take over what another has begun.
 const NOT_NOW: &[u8] = b"-ERR AUTH has to come before MULTI, SUBSCRIBE, SELECT and their like: send RESET first\r\n";
 
@@ -249,9 +253,9 @@ impl Desk {
         }
         let mut onward = Onward::Same;
         while let Some(reply) = self.line.next_reply()? {
-            let fate = Fate::of_reply(reply);
+            let fate = fate_of_reply(reply);
             let settled = self.ledger.handle_reply(reply, now, out).map_err(|Unfit| Silence::ProtocolViolation)?;
-            dispatcher.handle_ended(&settled.touched, fate);
+            dispatcher.handle_ended(&settled.touched, self.line.node().name(), fate);
             match settled.heard {
                 Heard::Nothing => {}
                 Heard::Id(id) => self.handle_id(id, dispatcher),
@@ -320,7 +324,7 @@ impl Desk {
                 }
                 Unpaid::Lost { start, doubt, touched } => (start, doubt, touched),
             };
-            dispatcher.handle_ended(&touched, Fate::Unknown);
+            dispatcher.handle_ended(&touched, line.node().name(), LOST);
             let (code, because) = match (line.may_have_sent(start), doubt) {
                 (true, Doubt::Happened) => (Code::OutcomeUnknown, Outcome::Silent(silence)),
                 (true, Doubt::Nothing) => (Code::Unavailable, Outcome::Silent(silence)),
@@ -358,7 +362,8 @@ impl Desk {
         let again = self.again(command, course, dispatcher);
         let entry = Entry { effect, manner, patience, doubt, touched, start, asked: now, again };
         let unanswered = self.ledger.enter(entry);
-        dispatcher.handle_ended(&unanswered, Fate::Unknown);
+        // Nobody will ever hear what has become of it, nor wants to.
+        dispatcher.handle_ended(&unanswered, self.line.node().name(), Fate::Answered);
     }
 
     /// Tells the client that a command was not carried out. In a transaction that has to spoil the whole of it, as a

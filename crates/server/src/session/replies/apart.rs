@@ -32,6 +32,9 @@ impl Replies {
         if job.is_change() {
             self.hold_back(ticket);
         }
+        if let Some((job, _)) = inner.job(ticket) {
+            job.handle_divided();
+        }
         inner.place(ticket, Slot::Running);
         Some(Apart { undertaking, protocol })
     }

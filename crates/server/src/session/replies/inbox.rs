@@ -59,11 +59,12 @@ impl Replies {
         {
             return Errand::FallApart(apart);
         }
-        let (outcome, reply): (_, &[u8]) = if inner.is_too_early(ticket, outcome) {
-            (Outcome::Refused(Refusal::Moved), &[])
-        } else {
-            (outcome, reply)
-        };
+        let (outcome, reply): (_, &[u8]) =
+            if inner.is_too_early(ticket, outcome) || inner.is_superseded(ticket, outcome) {
+                (Outcome::Refused(Refusal::Moved), &[])
+            } else {
+                (outcome, reply)
+            };
         let progress = match inner.slots.get_mut((ticket - inner.first) as usize) {
             Some(Slot::Asked { job }) => {
                 let progress = job.handle_reply(&inner.context, outcome, reply, now);
