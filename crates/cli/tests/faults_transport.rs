@@ -207,7 +207,7 @@ async fn row_11_reset_within_a_reply() {
 async fn row_12_reset_within_a_pipeline_of_writes() {
     let stage = Stage::with(Settings::patient).await;
     stage.proxy.nth(50, OneShot::Reset { after: 0 });
-    let keys: Vec<String> = (0..100).map(|number| format!("page:{number}")).collect();
+    let keys: Vec<String> = (0..100).map(|number| format!("session:{number}")).collect();
     let commands: Vec<_> = keys.iter().map(|key| vec!["SET", key, "value"]).collect();
     let replies = stage.client().await.pipeline(&commands).await;
     for (key, reply) in keys.iter().zip(&replies[..49]) {
@@ -285,12 +285,12 @@ async fn row_15_replies_lost() {
     let stage = Stage::start().await;
     stage.put("user:1", "from redis").await;
     stage.proxy.set_mode(Mode::DropReplies).await;
-    let replies = stage.client().await.pipeline(&[vec!["GET", "user:1"], vec!["INCR", "page:visits"]]).await;
+    let replies = stage.client().await.pipeline(&[vec!["GET", "user:1"], vec!["INCR", "visits"]]).await;
     assert_eq!(replies[0], from_origin(1));
     assert_outcome_unknown(&replies[1]);
     stage.proxy.set_mode(Mode::Pass).await;
     stage.settled().await;
-    assert_eq!(stage.redis.get("page:visits").await.as_deref(), Some("1"));
+    assert_eq!(stage.redis.get("visits").await.as_deref(), Some("1"));
 }
 
 /// Right: as long as replies are lost, Redis is isolated like one that is silent.
@@ -405,9 +405,9 @@ async fn assert_cut_reply_is_mended(cut: OneShot) {
     assert!(stage.proxy.requests() - before <= 3, "{} requests", stage.proxy.requests() - before);
 
     stage.proxy.once(cut);
-    assert_outcome_unknown(&stage.ask(&["INCRBY", "page:visits", "1000000"]).await);
+    assert_outcome_unknown(&stage.ask(&["INCRBY", "visits", "1000000"]).await);
     stage.settled().await;
-    assert_eq!(stage.redis.get("page:visits").await.as_deref(), Some("1000000"));
+    assert_eq!(stage.redis.get("visits").await.as_deref(), Some("1000000"));
 }
 
 /// Every read is struck by `fault`, and the next is answered right all the same.
