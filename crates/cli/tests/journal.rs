@@ -328,3 +328,25 @@ async fn what_a_client_asks_right_behind_a_write_that_redis_refuses_shows_the_wr
     let replies = client.pipeline(&commands).await;
     assert_eq!(replies, [OK, &bulk("new"), "*2\r\n$3\r\nnew\r\n$3\r\nold\r\n", &bulk("old")]);
 }
+
+/// Redis frees its memory by deletions, so that the invalidation overtakes what was asked behind the write: it goes on another
+/// connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_on_its_way_when_its_invalidation_was_replayed_is_not_believed() {
+    let stage = Stage::on(Redis::start().await, |settings| settings.set("server.threads", "2")).await;
+    let mut client = stage.client().await;
+    stage.await_circuit("closed").await;
+    let keys: Vec<String> = (0..20).map(|round| format!("page:{round}")).collect();
+    for key in &keys {
+        stage.put(key, "old").await;
+    }
+    stage.redis.oom().await;
+    for key in &keys {
+        let mut commands = vec![vec!["SET", key.as_str(), "new"]];
+        commands.extend(std::iter::repeat_n(vec!["GET", key.as_str()], 3_000));
+        let replies = client.pipeline(&commands).await;
+        assert_eq!(replies[0], OK);
+        assert!(!replies.contains(&bulk("old")), "{key} was read behind its own SET");
+        client = stage.client().await;
+    }
+}

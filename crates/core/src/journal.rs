@@ -108,6 +108,8 @@ struct Entry {
     lateness: Lateness,
     phase: Phase,
     route: Arc<KeyPattern>,
+    /// When it was last invalidated.
+    since: Time,
 }
 
 /// The invalidations of one process.
@@ -154,6 +156,7 @@ impl Journal {
         now: Time,
     ) -> Entered {
         if let Some(entry) = self.entries.get_mut(key) {
+            entry.since = now;
             if lateness == Lateness::Possible {
                 entry.lateness = lateness;
             }
@@ -167,7 +170,7 @@ impl Journal {
             return Entered::Stale;
         }
         if self.has_room_for(key) {
-            self.insert(key.into(), route.clone(), lateness);
+            self.insert(key.into(), route.clone(), lateness, now);
             return Entered::Entry;
         }
         self.overflow(key, route, lateness, now);
@@ -183,6 +186,15 @@ impl Journal {
             None => Trust::Everybody,
             Some(Entry { phase: Phase::Settling | Phase::Repeating, lateness: Lateness::Never, .. }) => Trust::Primary,
             Some(_) => Trust::Nobody,
+        }
+    }
+
+    /// The same of who was asked for it at `asked` and has answered: one who was asked before the invalidation may have
+    /// answered before it was replayed, although it has been since.
+    pub fn trust_in_answer(&self, key: &[u8], asked: Time) -> Trust {
+        match self.entries.get(key) {
+            Some(entry) if entry.since >= asked => Trust::Nobody,
+            Some(_) | None => self.trust(key),
         }
     }
 
@@ -292,7 +304,7 @@ impl Journal {
             self.line_up_again(now);
         }
         if !self.stale.has(route) && self.has_room_for(key) {
-            self.insert(key.into(), route.clone(), lateness);
+            self.insert(key.into(), route.clone(), lateness, now);
         } else {
             self.stale.mark(route, key, now);
         }
@@ -347,10 +359,10 @@ impl Journal {
         taken
     }
 
-    fn insert(&mut self, key: Key, route: Arc<KeyPattern>, lateness: Lateness) {
+    fn insert(&mut self, key: Key, route: Arc<KeyPattern>, lateness: Lateness, now: Time) {
         self.bytes += cost(&key);
         let generation = self.next_generation();
-        self.entries.insert(key.clone(), Entry { generation, lateness, phase: Phase::Waiting, route });
+        self.entries.insert(key.clone(), Entry { generation, lateness, phase: Phase::Waiting, route, since: now });
         self.line.push_back(Due { key, generation });
     }
 

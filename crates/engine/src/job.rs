@@ -76,6 +76,8 @@ pub struct Job {
     kept_under: Option<(Version, Epoch)>,
     begun: Time,
     asked: Option<Ask>,
+    /// When the last question was about to be put.
+    asked_at: Time,
     brought: Option<Brought>,
     trail: Trail,
     under_way: UnderWay,
@@ -148,6 +150,7 @@ impl Job {
             kept_under: None,
             begun: now,
             asked: None,
+            asked_at: now,
             brought: None,
             trail: Trail::default(),
             under_way: UnderWay::default(),
@@ -220,6 +223,7 @@ impl Job {
                     Some(outcome) => self.tell(context, plan, outcome, now),
                     None => {
                         self.asked = Some(ask);
+                        self.asked_at = now;
                         self.note_version(world, route);
                         if self.is_barred_by_now(world, ask) {
                             context.give_back(self, Progress::Ask(ask), now);

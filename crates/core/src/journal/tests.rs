@@ -52,6 +52,21 @@ fn what_may_come_late_is_not_read_from_the_primary_either_until_it_is_settled() 
 }
 
 #[test]
+fn who_was_asked_before_an_invalidation_is_not_believed_once_it_has_been_replayed_either() {
+    let (mut journal, page) = (Journal::new(ROOMY), pattern("page:*"));
+    journal.handle_invalidated(b"page:1", &page, Lateness::Never, at(5));
+    let first = due(&mut journal, 6);
+    journal.handle_replayed(&first[0], at(7));
+    assert_eq!(journal.trust_in_answer(b"page:1", at(5)), Trust::Nobody);
+    assert_eq!(journal.trust_in_answer(b"page:1", at(6)), Trust::Primary, "it is asked behind what is replayed");
+    assert_eq!(journal.trust_in_answer(b"page:2", at(0)), Trust::Everybody);
+    journal.handle_invalidated(b"page:1", &page, Lateness::Never, at(8));
+    let again = due(&mut journal, 9);
+    journal.handle_replayed(&again[0], at(10));
+    assert_eq!(journal.trust_in_answer(b"page:1", at(7)), Trust::Nobody, "invalidated once more");
+}
+
+#[test]
 fn an_answer_to_an_earlier_invalidation_says_nothing_about_a_later_one() {
     let (mut journal, page) = (Journal::new(ROOMY), pattern("page:*"));
     journal.handle_invalidated(b"page:1", &page, Lateness::Never, at(0));

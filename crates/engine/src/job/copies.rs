@@ -43,7 +43,7 @@ impl Job {
         }
         let (route, touched) = (context.world.route(self.matter.route), self.under_way.touched());
         Doors::of(context, route, self.mode, &self.matter, &self.frame, touched, &mut self.trail)
-            .is_unbelieved(ask.tier)
+            .is_superseded(ask.tier, self.asked_at)
     }
 
     /// Whether the key has been journalled between its question's being let through and its version's being noted: a copy

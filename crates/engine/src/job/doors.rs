@@ -12,7 +12,6 @@ use failsoft_resp::commands;
 use super::Matter;
 use super::trail::Trail;
 use crate::context::Context;
-use crate::journal::Journal;
 use crate::route::{Route, Way};
 use crate::settings::NodeAddress;
 use crate::stand_in::StandIn;
@@ -132,11 +131,20 @@ impl Doors<'_> {
     #[inline]
     pub(super) fn is_unbelieved(&self, tier: Tier) -> bool {
         let journal = self.world.journal();
-        journal.is_busy() && self.mode != Mode::PassThrough && self.is_unbelieved_by(journal, tier)
+        journal.is_busy() && self.is_unbelieved_by(tier, |key| journal.trust(key))
     }
 
-    fn is_unbelieved_by(&self, journal: &Journal, tier: Tier) -> bool {
-        let is_unbelieved = |key: &[u8]| match journal.trust(key) {
+    /// The same of what it has answered to a question that was put at `asked`.
+    pub(super) fn is_superseded(&self, tier: Tier, asked: Time) -> bool {
+        let journal = self.world.journal();
+        journal.is_busy() && self.is_unbelieved_by(tier, |key| journal.trust_in_answer(key, asked))
+    }
+
+    fn is_unbelieved_by(&self, tier: Tier, trust: impl Fn(&[u8]) -> Trust) -> bool {
+        if self.mode == Mode::PassThrough {
+            return false;
+        }
+        let is_unbelieved = |key: &[u8]| match trust(key) {
             Trust::Everybody => false,
             Trust::Primary => tier != Tier::Primary,
             Trust::Nobody => true,

@@ -135,6 +135,11 @@ impl Journal {
         if self.is_busy() { self.table.read().trust(key) } else { Trust::Everybody }
     }
 
+    /// Whose answer for `key` is to be believed, to a question that was put at `asked`.
+    pub fn trust_in_answer(&self, key: &[u8], asked: Time) -> Trust {
+        if self.is_busy() { self.table.read().trust_in_answer(key, asked) } else { Trust::Everybody }
+    }
+
     /// Whether there is any key that not everybody may be asked for.
     #[inline]
     pub fn is_busy(&self) -> bool {
