@@ -350,3 +350,14 @@ async fn an_answer_that_was_on_its_way_when_its_invalidation_was_replayed_is_not
         client = stage.client().await;
     }
 }
+
+#[tokio::test]
+async fn a_key_that_is_to_be_as_in_plain_redis_is_not_told_as_written_in_company_either() {
+    let stage = Stage::with(|settings| settings.route("name = 'bare'\nkeys = 'bare:*'\nrole = 'cache'")).await;
+    let mut client = stage.client().await;
+    assert_eq!(client.ask(&["FAILSOFT", "MODE", "PASS-THROUGH", "ROUTE", "bare"]).await, OK);
+    stage.proxy.set_mode(Mode::Refuse).await;
+    assert_unavailable(&client.ask(&["MSET", "page:1", "v", "bare:1", "v"]).await);
+    assert_unavailable(&client.ask(&["DEL", "page:2", "bare:1"]).await);
+    assert_eq!(stage.count("failsoft_gutter_kept_total", &[]).await, 0);
+}

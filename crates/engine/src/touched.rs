@@ -20,6 +20,7 @@ use std::sync::Arc;
 use failsoft_core::Time;
 use failsoft_core::journal::Lateness;
 use failsoft_core::journal::fate::{Change, Fate, Turn, fate};
+use failsoft_core::mode::Mode;
 use failsoft_core::plan::AuthPolicy;
 use failsoft_core::refusal::Refusal;
 use failsoft_core::request::Ending;
@@ -116,7 +117,7 @@ impl Touched {
             let written = commands::keys(spec, command).filter(|position| position.access == Access::Write);
             written.filter_map(|position| command.at(position.index))
         };
-        let are_caches = written().all(|key| world.route(world.route_of(key)).role == Role::Cache);
+        let are_caches = written().all(|key| is_kept_for(world.route(world.route_of(key))));
         let change = if are_caches { change::of(spec, command) } else { Change::Other };
         let names = written().filter(|key| is_noted(world.route(world.route_of(key)))).map(Box::from).collect();
         Self::Keys(Keys { change, names })
@@ -223,6 +224,11 @@ impl Touched {
             Self::Everything => world.invalidate_all(),
         }
     }
+}
+
+/// Whether a write to keys of `route` may be kept here: not where the operator wants no more than Redis.
+fn is_kept_for(route: &Route) -> bool {
+    route.role == Role::Cache && route.mode.get() != Mode::PassThrough
 }
 
 /// Whether anything is kept of the keys of `route`, or remembered.

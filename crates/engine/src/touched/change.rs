@@ -12,6 +12,9 @@ use failsoft_resp::commands::{Arguments, Spec};
 
 use crate::clock::unix_ms;
 
+/// Beyond this the milliseconds of so many seconds from now do not fit the clock of Redis, which refuses them.
+const MOST: u64 = i64::MAX as u64 / 2_000;
+
 /// What `command` does.
 pub(super) fn of<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> Change {
     let count = command.count();
@@ -20,9 +23,7 @@ pub(super) fn of<A: Arguments + ?Sized>(spec: &Spec, command: &A) -> Change {
         "setex" | "psetex" if positive(command.at(2)).is_some() => Change::Set,
         "mset" if count % 2 == 1 => Change::Set,
         "del" | "unlink" => Change::Delete,
-        "expire" | "pexpire" | "expireat" | "pexpireat" if count == 3 && integer(command.at(2)).is_some() => {
-            Change::Expire
-        }
+        "expire" | "pexpire" | "expireat" | "pexpireat" if count == 3 && is_expiry(command.at(2)) => Change::Expire,
         _ => Change::Other,
     }
 }
@@ -45,12 +46,13 @@ pub(super) fn time_to_live<A: Arguments + ?Sized>(command: &A) -> Option<Duratio
 }
 
 fn expiry(option: &[u8], amount: u64) -> Option<Duration> {
-    match option.to_ascii_uppercase().as_slice() {
-        b"EX" => Some(Duration::from_secs(amount)),
-        b"PX" => Some(Duration::from_millis(amount)),
-        b"EXAT" => Some(until(Duration::from_secs(amount))),
-        b"PXAT" => Some(until(Duration::from_millis(amount))),
-        _ => None,
+    let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
+    match () {
+        () if is(b"EX") => Some(Duration::from_secs(amount)),
+        () if is(b"PX") => Some(Duration::from_millis(amount)),
+        () if is(b"EXAT") => Some(until(Duration::from_secs(amount))),
+        () if is(b"PXAT") => Some(until(Duration::from_millis(amount))),
+        () => None,
     }
 }
 
@@ -62,7 +64,12 @@ fn until(moment: Duration) -> Duration {
 /// An amount of time that Redis takes: neither zero nor so large that its milliseconds overflow.
 fn positive(word: Option<&[u8]>) -> Option<u64> {
     let amount = u64::try_from(integer(word)?).ok()?;
-    (1..=i64::MAX as u64 / 2_000).contains(&amount).then_some(amount)
+    (1..=MOST).contains(&amount).then_some(amount)
+}
+
+/// A time that Redis takes, in the past too.
+fn is_expiry(word: Option<&[u8]>) -> bool {
+    integer(word).is_some_and(|amount| amount.unsigned_abs() <= MOST)
 }
 
 fn integer(word: Option<&[u8]>) -> Option<i64> {
@@ -107,6 +114,8 @@ mod tests {
             "MSETNX a 1",
             "EXPIRE k x",
             "EXPIRE k 1 NX",
+            "EXPIRE k 9223372036854775807",
+            "PEXPIREAT k -9223372036854775808",
             "INCR k",
             "HSET k f v",
             "APPEND k v",
