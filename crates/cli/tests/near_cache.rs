@@ -353,7 +353,7 @@ async fn in_an_outage_copies_are_the_fallback_that_they_always_were() {
 async fn what_is_written_back_stays_in_redis_and_comes_in_front_once_redis_has_given_it() {
     let (redis, origin) = (Redis::start().await, on_own_thread(HttpOrigin::start()).await);
     let more = format!(
-        "local.mode = \"front\"\nredis.timeout = \"10s\"\nrequest.deadline = \"20s\"\n[origins.catalogue]\nurl = \"{}\"\nmax_concurrency = 20\nmax_rate = 10000\ntimeout = \"10s\"\nmax_wait = \"10s\"\n\n[[routes]]\n\
+        "local.mode = \"front\"\nfleet.size = 1\nredis.timeout = \"10s\"\nrequest.deadline = \"20s\"\n[origins.catalogue]\nurl = \"{}\"\nmax_concurrency = 20\nmax_rate = 10000\ntimeout = \"10s\"\nmax_wait = \"10s\"\n\n[[routes]]\n\
          keys = \"user:{{id:int}}\"\nrole = \"cache\"\norigin = \"catalogue\"\nget = \"/users/{{id}}\"\n",
         origin.url()
     );
