@@ -110,6 +110,9 @@ impl Unpublished {
     pub fn handle_unpublished(&mut self, channel: Channel, payload: &[u8], now: Time) -> Result<(), Full> {
         self.drop_old(now);
         let cost = cost(&channel, payload);
+        if !self.could_fit(cost) {
+            return Err(Full);
+        }
         while self.messages.len() >= self.bounds.messages || self.bytes + cost > self.bounds.bytes {
             self.drop_oldest(Loss::Overflow)?;
         }
@@ -165,6 +168,12 @@ impl Unpublished {
     /// Messages that had to go, ever.
     pub fn lost(&self, loss: Loss) -> u64 {
         self.lost[loss as usize]
+    }
+
+    /// Whether there would be room if every message went, each leaving no gap: otherwise none need go.
+    fn could_fit(&self, cost: usize) -> bool {
+        let gaps: usize = self.gaps.keys().map(|channel| self::cost(channel, &[])).sum();
+        self.bounds.messages > 0 && gaps + cost <= self.bounds.bytes
     }
 
     fn drop_old(&mut self, now: Time) {

@@ -107,6 +107,15 @@ fn what_could_never_fit_is_not_taken() {
     assert_eq!(Unpublished::new(bounds(0, 1_000)).handle_unpublished(channel("a"), b"", Time::ZERO), Err(Full));
 }
 
+#[test]
+fn nothing_goes_for_what_could_never_fit() {
+    let mut queue = Unpublished::new(bounds(9, 1_000));
+    queue.handle_unpublished(channel("a"), b"x", Time::ZERO).unwrap();
+    assert_eq!(queue.handle_unpublished(channel("b"), &[0; 1_000], Time::ZERO), Err(Full));
+    assert_eq!(shown(&queue.poll_items(9, anywhere, Time::ZERO)), [told("a", Some("x"))]);
+    assert_eq!(queue.lost(Loss::Overflow), 0);
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Publish { channel: u8, bytes: usize },
