@@ -271,6 +271,8 @@ async fn clients_run_as_the_users_of_redis_that_they_have_proved_to_be() {
     assert_eq!(bob.ask(&["ACL", "WHOAMI"], PATIENCE).await, "$3\r\nbob\r\n");
     assert!(bob.ask(&["GET", "a"], PATIENCE).await.starts_with("-NOPERM"));
     assert!(bob.ask(&["MGET", "a", "b"], PATIENCE).await.starts_with("-NOPERM"));
+    let explained = bob.ask(&["FAILSOFT", "EXPLAIN", "GET", "a"], PATIENCE).await;
+    assert!(explained.starts_with("-NOPERM FAILSOFT EXPLAIN"), "whether there is a copy is told by it: {explained}");
     assert_eq!(ann.ask(&["RESET"], PATIENCE).await, "+RESET\r\n");
     assert_eq!(ann.ask(&["GET", "a"], PATIENCE).await, "-NOAUTH Authentication required.\r\n");
     assert_eq!(ann.ask(&["AUTH", "ann", "apple"], PATIENCE).await, "+OK\r\n");

@@ -188,7 +188,7 @@ pub(super) static TABLE: [Spec; 384] = [
     row("failsoft|flag", -3, Own, READS_2, READONLY | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|help", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|last", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
-    row("failsoft|limit", -5, Own, WRITES_2, NOSCRIPT | NO_MULTI, NEVER),
+    row("failsoft|limit", -5, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
     row("failsoft|lock", -4, Own, WRITES_2, WRITE | NOSCRIPT | NO_MULTI, NEVER),
     row("failsoft|mode", -2, Own, NONE, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),
     row("failsoft|state", 2, Own, NONE, NOSCRIPT | LOADING | STALE | NO_MULTI, NEVER),

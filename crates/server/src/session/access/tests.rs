@@ -149,6 +149,7 @@ fn a_reader_reads() {
             "OBJECT ENCODING x",
             "AUTH x",
             "MEMORY USAGE x",
+            "FAILSOFT FLAG x",
         ],
     );
     assert_denied(
@@ -173,6 +174,8 @@ fn a_reader_reads() {
             "SAVE",
             "SHUTDOWN",
             "REPLICAOF x y",
+            "FAILSOFT LIMIT x 1 1000",
+            "FAILSOFT LOCK x 1000",
             "PSYNC x y",
             "SLOWLOG GET",
             "FT.SEARCH x",
