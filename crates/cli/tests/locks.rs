@@ -3,11 +3,12 @@
 
 mod tools;
 
+use failsoft_testkit::hostile::HostileClient;
 use failsoft_testkit::redis::Redis;
 use failsoft_testkit::scripts::python;
 use failsoft_testkit::sidecar::Sidecar;
 
-use tools::{ask_all, command, shown, start};
+use tools::{PATIENCE, ask_all, command, shown, start};
 
 const ROUTES: &str = "request.deadline = \"5s\"\nredis.timeout = \"2s\"\n\
     [[routes]]\nkeys = \"lock:*\"\nrole = \"lock\"\n\
@@ -161,4 +162,27 @@ async fn the_lock_of_redis_py_works_unmodified_and_excludes_and_is_excluded() {
         let output = python(include_str!("clients/redis_lock.py"), &[&port, phase]).await;
         assert!(output.status.success() && output.stdout.contains("fine"), "{}{}", output.stdout, output.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_result_in_a_record_that_somebody_has_made_last_is_not_gone_at_once() {
+    let (redis, sidecar) = stage().await;
+    let begun = ask(&sidecar, "FAILSOFT BEGIN once:a 60000").await;
+    let token = number(begun.strip_prefix("*2\r\n$3\r\nnew\r\n").unwrap());
+    redis.command(&["PERSIST", "once:a"]).await;
+    assert_eq!(ask(&sidecar, &format!("FAILSOFT COMMIT once:a {token} paid")).await, "+OK\r\n");
+    assert_eq!(ask(&sidecar, "PTTL once:a").await, ":-1\r\n");
+    assert_eq!(ask(&sidecar, "FAILSOFT BEGIN once:a 60000").await, "*2\r\n$4\r\ndone\r\n$4\r\npaid\r\n");
+}
+
+#[tokio::test]
+async fn a_node_that_lets_nobody_in_costs_no_more_than_the_deadline() {
+    let redis = Redis::start().await;
+    let more = "redis.connect_timeout = \"1m\"\n[[routes]]\nkeys = \"lock:*\"\nrole = \"lock\"\ndeadline = \"300ms\"\n";
+    let sidecar = start(&redis.url(), more).await;
+    redis.pause();
+    let mut client = HostileClient::connect(sidecar.addr()).await;
+    let told = shown(client.ask(&["FAILSOFT", "LOCK", "lock:a", "1000"], PATIENCE / 2).await);
+    assert!(told.starts_with("-UNAVAILABLE nothing was done, "), "{told}");
+    redis.resume();
 }

@@ -104,13 +104,14 @@ impl Locks {
         ttl: Duration,
         patience: Duration,
     ) -> Result<Option<Lock>, Error> {
-        let (key, by) = (key.as_ref(), Instant::now() + patience);
+        // No moment is so far off: for ever.
+        let (key, by) = (key.as_ref(), Instant::now().checked_add(patience));
         loop {
             if let Some(lock) = self.try_acquire(key, ttl).await? {
                 return Ok(Some(lock));
             }
             let pause = LONGEST_PAUSE.mul_f64(0.1 + 0.9 * (dice() % 1_000) as f64 / 1_000.0);
-            if Instant::now() + pause > by {
+            if by.is_some_and(|by| Instant::now() + pause > by) {
                 return Ok(None);
             }
             sleep(pause).await;

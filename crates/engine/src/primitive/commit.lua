@@ -8,7 +8,14 @@ local word, token = string.match(text, '^failsoft([:=])(%d+):')
 if token ~= ARGV[1] then return 0 end
 if word == ':' then text = 'failsoft=' .. token .. ':' .. ARGV[2] end
 local ttl = tonumber(ARGV[3])
-if ttl == 0 then ttl = math.max(1, redis.call('PTTL', KEYS[1])) end
-local stored = redis.pcall('SET', KEYS[1], text, 'PX', string.format('%.0f', ttl))
+local left = redis.call('PTTL', KEYS[1])
+local stored
+if ttl == 0 and left == -1 then
+  -- Somebody has made it last: a result that ended at once would be had again.
+  stored = redis.pcall('SET', KEYS[1], text)
+else
+  if ttl == 0 then ttl = math.max(1, left) end
+  stored = redis.pcall('SET', KEYS[1], text, 'PX', string.format('%.0f', ttl))
+end
 if stored.err then return stored end
 return 1

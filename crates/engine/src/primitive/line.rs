@@ -70,10 +70,13 @@ impl Line {
         frame: &[u8],
     ) -> (Delivered, Option<Self>) {
         let mut ticket = Ticket { health: node.health().clone(), permit: Some(ask.grant.permit) };
-        let connected = node.dedicate(context.worker, Protocol::Resp2, Speaker::Failsoft, Leave::Regardless).await;
-        let connection = match connected {
-            Ok(connection) => connection,
-            Err(undedicated) => return (not_sent(undedicated.failure()), None),
+        // A node may be given longer to let anybody in than this question has.
+        let by = context.clock.instant(ask.by);
+        let dedicated = node.dedicate(context.worker, Protocol::Resp2, Speaker::Failsoft, Leave::Regardless);
+        let connection = match timeout_at(by, dedicated).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(undedicated)) => return (not_sent(undedicated.failure()), None),
+            Err(_) => return (not_sent(Failure::DeadlineSpent), None),
         };
         if context.now() >= ask.by {
             connection.release();

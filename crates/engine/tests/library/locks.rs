@@ -39,6 +39,8 @@ async fn one_holds_it_and_the_next_has_the_greater_token() {
     assert_eq!(redis.get("lock:a").await, None);
     let second = locks.acquire("lock:a", MINUTE, PATIENCE).await.unwrap().unwrap();
     assert!(second.token() > token);
+    second.release().await.unwrap();
+    assert!(locks.acquire("lock:a", MINUTE, Duration::MAX).await.unwrap().is_some(), "who waits for ever may");
 }
 
 #[tokio::test]
