@@ -19,6 +19,10 @@ pub struct FlagCommand {
 }
 
 impl FlagCommand {
+    pub(super) fn key(&self) -> &[u8] {
+        &self.name
+    }
+
     pub(super) fn read<A: Arguments + ?Sized>(command: &A) -> Result<Self, ParseError> {
         if command.count() > 4 {
             return Err(ParseError::Arity("failsoft|flag"));

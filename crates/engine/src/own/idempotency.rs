@@ -30,6 +30,10 @@ enum Wish {
 }
 
 impl RecordCommand {
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     pub(super) fn read_begin<A: Arguments + ?Sized>(command: &A) -> Result<Self, ParseError> {
         let wish = Wish::Begin { ttl: ttl(command, 3, "failsoft|begin")?, nonce: nonce(command, 4)? };
         Ok(Self { key: word(command, 2), wish })

@@ -23,6 +23,10 @@ pub struct LimitCommand {
 }
 
 impl LimitCommand {
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     pub(super) fn read<A: Arguments + ?Sized>(command: &A) -> Result<Self, ParseError> {
         if command.count() > 7 {
             return Err(ParseError::Arity("failsoft|limit"));

@@ -29,6 +29,10 @@ enum Wish {
 }
 
 impl LockCommand {
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     pub(super) fn read_lock<A: Arguments + ?Sized>(command: &A) -> Result<Self, ParseError> {
         let wish = Wish::Lock { ttl: ttl(command, 3, "failsoft|lock")?, nonce: nonce(command, 4)? };
         Ok(Self { key: word(command, 2), wish })

@@ -97,6 +97,18 @@ impl OwnCommand {
             name => Err(ParseError::Unknown(name.to_owned())),
         }
     }
+
+    /// The one key that it is about, if there is one and nothing else: it neither asks about the client's other commands
+    /// nor changes what becomes of them.
+    pub fn key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Flag(command) => Some(command.key()),
+            Self::Limit(command) => Some(command.key()),
+            Self::Lock(command) => Some(command.key()),
+            Self::Record(command) => Some(command.key()),
+            Self::Explain(_) | Self::Help | Self::Last | Self::Mode(_) | Self::State => None,
+        }
+    }
 }
 
 /// The command's row, if it has as many arguments as that says.

@@ -3,6 +3,7 @@
 //! What a command is has been found out by [`classify`]; here it is written down in a [`Matter`], put to whom it is
 //! for, and never looked up again.
 
+mod company;
 mod listening;
 mod opened;
 mod ours;
@@ -31,6 +32,7 @@ use failsoft_resp::commands::{Arguments, Class};
 use failsoft_resp::encode;
 use failsoft_resp::{Command, Limits, ProtocolError};
 
+use self::company::Company;
 use self::opened::Opened;
 pub(super) use self::opened::not_in_transaction;
 pub(super) use self::whereabouts::{Berth, Queue, Whereabouts};
@@ -50,6 +52,8 @@ pub(super) struct Dispatcher {
     doorstep: Doorstep,
     /// The ticket of a command of which not all has been asked yet: nothing may pass it.
     barrier: Option<u64>,
+    /// failsoft's own commands that are under way.
+    company: Company,
     /// The ticket of the last command that makes copies void.
     written: Option<u64>,
     /// What the client is told instead of being given a connection of its own.
@@ -116,6 +120,7 @@ impl Dispatcher {
             access,
             doorstep,
             barrier: None,
+            company: Company::default(),
             written: None,
             refusal: None,
             doomed: None,
@@ -174,6 +179,9 @@ impl Dispatcher {
 
     fn dispatch_sound(&mut self, command: &Command<'_>, now: Time) -> Next {
         if self.replies.is_repeating() || self.barrier.is_some_and(|ticket| !self.replies.is_answered(ticket)) {
+            return Next::Settle;
+        }
+        if self.company.holds_up(command, &self.context.world, &self.replies) {
             return Next::Settle;
         }
         if let Some(refusal) = self.refuse_to_listener(command) {

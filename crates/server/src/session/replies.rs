@@ -201,6 +201,12 @@ impl Replies {
         ticket < self.inner.lock().first
     }
 
+    /// The ticket that the next request will have.
+    pub(crate) fn next_ticket(&self) -> u64 {
+        let inner = self.inner.lock();
+        inner.first + inner.slots.len() as u64
+    }
+
     /// Carries `job`, whose place is `ticket`, on in a task.
     pub(crate) fn run(self: &Arc<Self>, ticket: u64, job: Job, progress: Progress) {
         let context = self.inner.lock().context.clone();

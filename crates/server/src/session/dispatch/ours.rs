@@ -2,7 +2,8 @@
 //!
 //! What they do is the engine's; here they only keep the order. One is begun when everything that the client asked before
 //! has been answered, and what the client asks after it waits for it: it may be about the answer before it (LAST), or
-//! change what the command after it finds (MODE). What somebody may not run is not explained to him either: whether there
+//! change what the command after it finds (MODE). One about a key waits, and is waited for, only where it has to be: see
+//! [`company`](super::company). What somebody may not run is not explained to him either: whether there
 //! is a copy of a key is told by it.
 
 use failsoft::own::{Asker, OwnCommand};
@@ -27,12 +28,17 @@ impl Dispatcher {
             self.say(&told);
             return Next::Continue;
         }
-        if self.replies.backlog().requests > 0 {
+        let key = own.key();
+        let may_join = key.is_some_and(|key| self.company.may_join(key, &self.replies));
+        if !may_join && self.replies.backlog().requests > 0 {
             return Next::Settle;
         }
         let asker = self.asker();
         let ticket = self.replies.push(Slot::Running);
-        self.barrier = Some(ticket);
+        match key {
+            Some(key) => self.company.handle_own(ticket, key),
+            None => self.barrier = Some(ticket),
+        }
         self.replies.run_own(ticket, own, asker);
         Next::Continue
     }
