@@ -1,5 +1,6 @@
 //! A connection to one node on which one listener listens.
 
+use std::collections::BTreeSet;
 use std::task::{Context as Turn, Poll};
 use std::time::Duration;
 
@@ -65,12 +66,13 @@ impl Ear {
 
     async fn hear(&mut self, names: &[Box<[u8]>], now: Time) -> Result<Vec<Said>, Silence> {
         let mut said = Vec::new();
-        let mut missing = names.len();
+        // One client may name tens of thousands.
+        let (known, mut missing) = (names.iter().collect::<BTreeSet<_>>(), names.len());
         while missing > 0 {
             while let Some(word) = self.next(now)? {
                 missing = match &word {
                     // Another is one that the node ends of its own accord: its slot has moved.
-                    Said::Confirmed(_, name) if names.contains(name) => missing.saturating_sub(1),
+                    Said::Confirmed(_, name) if known.contains(name) => missing.saturating_sub(1),
                     Said::Refused(_) => 0,
                     Said::Message(_) | Said::Confirmed(..) | Said::Alive => missing,
                 };

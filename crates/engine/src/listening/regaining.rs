@@ -4,6 +4,7 @@
 //! and so is a connection that is lost again before it has shown that it lasts: a Redis that closes every subscriber would
 //! otherwise be besieged by all of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,10 +141,11 @@ impl Hall {
         said: Vec<Said>,
     ) -> Result<Subscribed, Deaf> {
         let (mut since, mut refusal, mut others) = (None, None, Vec::new());
+        let known: BTreeSet<&Box<[u8]>> = names.iter().collect();
         for word in said {
             match (word, &mut since) {
                 (Said::Refused(told), _) => refusal = Some(told),
-                (Said::Confirmed(_, name), since) if names.contains(&name) => {
+                (Said::Confirmed(_, name), since) if known.contains(&name) => {
                     self.ears[index].has.insert(channels, &name);
                     self.missing.remove(channels, &name);
                     since.get_or_insert_with(Vec::new);
