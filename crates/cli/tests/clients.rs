@@ -39,6 +39,7 @@ ttl = "10m"
 [[routes]]
 keys = "page:*"
 role = "cache"
+lease = "0s"
 ttl = "10m"
 max_stale = "10m"
 

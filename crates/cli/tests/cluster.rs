@@ -94,7 +94,7 @@ async fn a_key_of_a_slot_on_the_move_is_found_on_whichever_side_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_primary_is_read_from_its_replica_and_written_to_at_its_successor() {
     let cluster = Cluster::start().await;
-    let route = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nttl = \"1m\"\nmax_stale = \"1m\"\n";
+    let route = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nttl = \"1m\"\nmax_stale = \"1m\"\n";
     let sidecar = before(&cluster, route).await;
     let mut client = sidecar.redis_connection().await;
     let key = slot::key_in(0..=5_000, "page:");
@@ -146,8 +146,8 @@ async fn replicas_answer_for_a_primary_that_nobody_replaces_within_their_age() {
     let cluster = Cluster::builder().set("cluster-replica-no-failover", "yes");
     let cluster = cluster.set("cluster-require-full-coverage", "no").start().await;
     let routes = "redis.probe_interval = \"100ms\"\n\
-        [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\ntiers.local = false\nmax_replica_lag = \"5s\"\n\
-        [[routes]]\nkeys = \"near:*\"\nrole = \"cache\"\ntiers.local = false\nread_from = \"replica\"\n";
+        [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\ntiers.local = false\nmax_replica_lag = \"5s\"\n\
+        [[routes]]\nkeys = \"near:*\"\nrole = \"cache\"\nlease = \"0s\"\ntiers.local = false\nread_from = \"replica\"\n";
     let sidecar = before(&cluster, routes).await;
     eventually("every replica to be usable", PATIENCE, async || {
         let usable = sidecar.metric("failsoft_node_replica_usable", &[("tier", "replica")]).await;

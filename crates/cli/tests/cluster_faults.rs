@@ -97,7 +97,7 @@ async fn a_dead_primary_without_a_replica_is_missed_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_on_the_way_to_a_new_node_is_read_and_written_whole_or_divided() {
     let cluster = Cluster::builder().replicas(0).empty_primaries(1).start().await;
-    let sidecar = before(&cluster, "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\n").await;
+    let sidecar = before(&cluster, "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\n").await;
     let mut client = HostileClient::connect(sidecar.addr()).await;
     let target = &cluster.nodes()[3];
     let tag = slot::key_in(FIRST, "t");

@@ -14,7 +14,7 @@ use common::Client;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const ROUTE: &str = "redis.timeout = \"100ms\"\nbreaker.failures = 3\nbreaker.probe_cooldown = \"50ms\"\n\
-     breaker.ramp = \"50ms\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\n";
+     breaker.ramp = \"50ms\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\n";
 const SHARDS: [std::ops::RangeInclusive<u16>; 3] = [0..=5_000, 6_000..=10_000, 11_000..=16_000];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,8 @@ use redis::aio::MultiplexedConnection;
 use clusters::{ask, before, before_sentinels};
 
 const PATIENCE: Duration = Duration::from_secs(40);
-const ROUTE: &str = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nttl = \"10m\"\nmax_stale = \"10m\"\n";
+const ROUTE: &str =
+    "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nttl = \"10m\"\nmax_stale = \"10m\"\n";
 
 /// Returns when a write of another key is done by the primary.
 async fn writes_flow(client: &MultiplexedConnection, key: &str) {

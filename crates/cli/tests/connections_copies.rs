@@ -61,6 +61,6 @@ async fn a_transaction_that_is_not_answered_voids_local_copies_too() {
 
 async fn cached(redis: &Redis) -> Sidecar {
     let more = "redis.timeout = \"100ms\"\nbreaker.cooldown = \"100ms\"\nredis.probe_interval = \"20ms\"\nbreaker.probe_cooldown = \"100ms\"\n\
-                [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n";
+                [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nmax_stale = \"10m\"\n";
     start(&redis.url(), more).await
 }

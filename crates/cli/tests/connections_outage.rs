@@ -249,8 +249,9 @@ async fn clients_run_as_the_users_of_redis_that_they_have_proved_to_be() {
     redis.command(&["SET", "a", "secret of a"]).await;
     redis.acl_user("ann", "apple", "~a &* +@all -@dangerous").await;
     redis.acl_user("bob", "berry", "~b &* +@all").await;
-    let more =
-        format!("server.auth = \"redis\"\n{QUICK}[[routes]]\nkeys = \"*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n");
+    let more = format!(
+        "server.auth = \"redis\"\n{QUICK}[[routes]]\nkeys = \"*\"\nrole = \"cache\"\nlease = \"0s\"\nmax_stale = \"10m\"\n"
+    );
     let sidecar = start(&redis.url(), &more).await;
 
     let mut ann = client(&sidecar).await;

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const ROUTE: &str = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"1m\"\n";
+const ROUTE: &str = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nmax_stale = \"1m\"\n";
 
 async fn explain(nodes: &[String], words: &str) -> Output {
     explain_with("topology = \"cluster\"", nodes, words).await

@@ -117,8 +117,11 @@ async fn what_a_server_claims_sends_or_nests_is_answered_by_the_next_tier() {
 #[tokio::test]
 async fn a_value_beyond_the_bound_is_a_failure_and_not_a_value() {
     let redis = Redis::start().await;
-    let sidecar =
-        start(&redis.url(), "redis.max_value = \"1MiB\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\n").await;
+    let sidecar = start(
+        &redis.url(),
+        "redis.max_value = \"1MiB\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\n",
+    )
+    .await;
     redis.command(&["SET", "page:large", &"x".repeat(4 << 20)]).await;
     redis.command(&["SET", "page:small", &"x".repeat(1 << 20)]).await;
     let mut client = HostileClient::connect(sidecar.addr()).await;
@@ -135,7 +138,7 @@ async fn a_value_beyond_the_bound_is_a_failure_and_not_a_value() {
 #[tokio::test]
 async fn a_pipeline_of_ten_thousand_keeps_its_order() {
     let redis = Redis::start().await;
-    let sidecar = start(&redis.url(), "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\n").await;
+    let sidecar = start(&redis.url(), "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\n").await;
     let commands: Vec<Vec<u8>> = (0..10_000)
         .map(|at| match at % 3 {
             0 => command(&["SET", "page:1", &at.to_string()]),

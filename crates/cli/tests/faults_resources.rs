@@ -195,7 +195,7 @@ async fn a_flood_of_values_does_not_make_the_local_tier_grow_beyond_its_capacity
     const CAPACITY: u64 = 4 << 20;
     let redis = Redis::start().await;
     redis.command(&["DEBUG", "POPULATE", &VALUES.to_string(), "page", "2048"]).await;
-    let more = "local.capacity = \"4MiB\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n";
+    let more = "local.capacity = \"4MiB\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nmax_stale = \"10m\"\n";
     let sidecar = start(&redis.url(), &format!("{PATIENT}{more}")).await;
     let all = gets((0..VALUES).map(|id| format!("page:{id}")));
     ask_all(sidecar.addr(), 8, &all[..2_000]).await;
@@ -216,7 +216,7 @@ async fn a_flood_of_values_does_not_make_the_local_tier_grow_beyond_its_capacity
 #[tokio::test]
 async fn a_starved_sidecar_does_not_take_its_own_pauses_for_failures_of_redis() {
     let redis = Redis::start().await;
-    let more = "redis.timeout = \"100ms\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\n";
+    let more = "redis.timeout = \"100ms\"\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\n";
     let sidecar = start(&redis.url(), more).await;
     redis.command(&["SET", "page:1", "value"]).await;
     let addr = sidecar.addr();

@@ -97,7 +97,7 @@ async fn what_a_lagging_replica_says_is_not_remembered() {
     let lagging = Redis::builder().replica_of_addr(link.addr()).start().await;
     eventually("the replica to have the value", PATIENCE, || async { lagging.get("page:1").await.is_some() }).await;
     let more = format!(
-        "redis.replicas = [\"{}\"]\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n",
+        "redis.replicas = [\"{}\"]\n[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nmax_stale = \"10m\"\n",
         lagging.url()
     );
     let sidecar = start(&primary.url(), &more).await;

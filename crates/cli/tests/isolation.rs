@@ -33,6 +33,7 @@ breaker.ramp = "100ms"
 [[routes]]
 keys = "page:*"
 role = "cache"
+lease = "0s"
 
 [[routes]]
 keys = "session:*"

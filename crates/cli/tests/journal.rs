@@ -81,7 +81,8 @@ async fn only_what_would_surely_be_done_is_told_as_done_and_other_roles_are_as_b
 
 #[tokio::test]
 async fn a_value_is_kept_no_longer_than_it_would_have_lived_and_is_never_served_stale() {
-    let stage = Stage::with(|settings| settings.route("keys = 'news:*'\nrole = 'cache'\nmax_stale = '1h'")).await;
+    let stage =
+        Stage::with(|settings| settings.route("keys = 'news:*'\nrole = 'cache'\nlease = '0s'\nmax_stale = '1h'")).await;
     stage.proxy.set_mode(Mode::Refuse).await;
     let mut client = stage.client().await;
     assert_eq!(client.ask(&["SET", "news:1", "v", "PX", "300"]).await, OK);

@@ -20,6 +20,7 @@ redis.timeout = "500ms"
 [[routes]]
 keys = "page:*"
 role = "cache"
+lease = "0s"
 ttl = "10m"
 max_stale = "10m"
 "#;

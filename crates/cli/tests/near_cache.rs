@@ -31,6 +31,7 @@ redis.probe_interval = "1m"
 [[routes]]
 keys = "page:*"
 role = "cache"
+lease = "0s"
 ttl = "10m"
 max_stale = "10m"
 "#;

@@ -40,6 +40,7 @@ breaker.slow_call = "20s"
 [[routes]]
 keys = "page:*"
 role = "cache"
+lease = "0s"
 "#;
 
 /// What has been acknowledged for each key, and when.

@@ -37,6 +37,7 @@ get = "/users/{{id}}"
 [[routes]]
 keys = "page:*"
 role = "cache"
+lease = "0s"
 "#,
         origin.url()
     );

@@ -13,7 +13,7 @@ use failsoft_testkit::wait::eventually;
 use clusters::{ask, bin};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const ROUTES: &str = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nttl = \"1m\"\nmax_stale = \"1m\"\n\
+const ROUTES: &str = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nttl = \"1m\"\nmax_stale = \"1m\"\n\
                       [[routes]]\nkeys = \"lock:*\"\nrole = \"lock\"\n";
 
 fn settings(redis: &Redis, regional: &str) -> String {

@@ -281,7 +281,7 @@ async fn a_redis_that_replicates_nobody_is_not_taken_for_a_replica() {
     put(&other, "user:1", "of somebody else").await;
     let settings = Settings::new(&primary.url())
         .set("redis.replicas", &format!("['{}']", other.url()))
-        .route("keys = 'user:*'\nrole = 'cache'\nread_from = 'replica'\ntiers.local = false");
+        .route("keys = 'user:*'\nrole = 'cache'\nlease = '0s'\nread_from = 'replica'\ntiers.local = false");
     let shard = Shard { sidecar: sidecar(&settings).await, primary, replicas: vec![other] };
     shard.await_usable(&shard.replicas[0], 0.0).await;
     eventually("it to have said what it is", PATIENCE, || async {

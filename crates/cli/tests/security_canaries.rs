@@ -114,7 +114,7 @@ async fn what_clients_say_is_in_no_log_metric_state_or_process_list() {
     let more = format!(
         "redis.password_file = \"{}\"\nredis.timeout = \"200ms\"\nredis.probe_interval = \"20ms\"\nbreaker.cooldown = \"100ms\"\n\
          breaker.probe_cooldown = \"100ms\"\nlog.level = \"trace\"\n[origins.catalogue]\nurl = \"{}\"\nmax_concurrency = 20\nmax_rate = 1000\n\
-         [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nmax_stale = \"10m\"\n\
+         [[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nmax_stale = \"10m\"\n\
          [[routes]]\nkeys = \"user:{{id}}\"\nrole = \"cache\"\norigin = \"catalogue\"\nget = \"/users/{{id}}\"\n",
         secret.path().display(),
         origin.url()

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_primary_is_read_from_a_replica_and_written_to_at_its_successor() {
     let sentinels = Sentinels::start().await;
-    let route = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nttl = \"1m\"\nmax_stale = \"1m\"\n";
+    let route = "[[routes]]\nkeys = \"page:*\"\nrole = \"cache\"\nlease = \"0s\"\nttl = \"1m\"\nmax_stale = \"1m\"\n";
     let sidecar = before(&sentinels, &format!("redis.refresh_interval = \"10m\"\n{route}")).await;
     let mut client = sidecar.redis_connection().await;
     ask::<()>(&mut client, &["SET", "page:1", "text"]).await.unwrap();

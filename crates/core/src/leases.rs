@@ -12,12 +12,15 @@
 //! Who asks for a key that it holds itself does not wait: it would wait for itself, in a pipeline. Everything is bounded;
 //! at a bound the asker goes on without a lease.
 
+mod filled;
 mod unset;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use self::filled::Filled;
+pub use self::filled::MOST_FILLED;
 pub use self::unset::MOST_UNSET;
 use self::unset::Unset;
 use crate::Time;
@@ -43,6 +46,8 @@ pub enum Leave {
     Wait(LeaseId, Seat, Time),
     /// Go on without a lease.
     Pass(PassReason),
+    /// It has been written since it was found to be missing.
+    Filled,
 }
 
 /// Why one goes on without a lease.
@@ -57,12 +62,15 @@ pub enum PassReason {
 }
 
 impl PassReason {
+    /// The name of having no room, whichever.
+    pub const FULL: &str = "full";
+
     /// The name used in metric labels.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Own => "own",
             Self::Unset => "uncacheable",
-            Self::Full(_) => "full",
+            Self::Full(_) => Self::FULL,
         }
     }
 }
@@ -140,6 +148,7 @@ pub struct Leases<S = RandomState> {
     ends: VecDeque<(Time, FlightId)>,
     words: VecDeque<(Seat, Word)>,
     unset: Unset,
+    filled: Filled,
     hasher: S,
     ended: [u64; Ended::ALL.len()],
 }
@@ -161,13 +170,14 @@ impl<S: BuildHasher + Clone> Leases<S> {
             ends: VecDeque::new(),
             words: VecDeque::new(),
             unset: Unset::default(),
+            filled: Filled::default(),
             hasher,
             ended: [0; Ended::ALL.len()],
         }
     }
 
-    /// `asker` has found that `key` is missing.
-    pub fn request(&mut self, key: &[u8], asker: Asker, now: Time) -> Leave {
+    /// `asker` has found that `key` is missing: it was not there at some moment after `since`.
+    pub fn request(&mut self, key: &[u8], asker: Asker, since: Time, now: Time) -> Leave {
         self.sweep(now);
         if let Some(lease) = self.flights.joinable(key)
             && let Some(term) = self.terms.get(&lease).copied()
@@ -178,8 +188,12 @@ impl<S: BuildHasher + Clone> Leases<S> {
                 return Leave::Pass(PassReason::Own);
             }
         }
-        if self.unset.is_unset(self.hasher.hash_one(key), now) {
+        let hash = self.hasher.hash_one(key);
+        if self.unset.is_unset(hash, now) {
             return Leave::Pass(PassReason::Unset);
+        }
+        if self.flights.joinable(key).is_none() && self.filled.is_filled_since(hash, since) {
+            return Leave::Filled;
         }
         match self.flights.request(key.into()) {
             Boarding::Lead(lease) => {
@@ -217,6 +231,7 @@ impl<S: BuildHasher + Clone> Leases<S> {
             self.unset.handle_set(self.hasher.hash_one(key));
         }
         if let Some(lease) = self.flights.joinable(key) {
+            self.filled.handle_filled(self.hasher.hash_one(key), now);
             self.end(lease, Ended::Filled, Word::Filled, now);
         }
     }

@@ -28,6 +28,7 @@ use crate::publishing::Publishing;
 use crate::route::{AsPlain, Route, Source};
 use crate::settings::{self, AuthFailure, Fetch, LocalMode, Proving, ReadFrom, Settings};
 use crate::telemetry::route::RouteStats;
+use crate::tier::aside::{Aside, AsideSettings};
 use crate::tier::local::Local;
 use crate::tier::origin::OriginTier;
 use crate::tls::TlsError;
@@ -115,7 +116,7 @@ pub(crate) fn assemble(
     let listed = settings
         .routes()
         .iter()
-        .map(|route| Ok((route.pattern().clone(), self::route(settings, route, &origins, before)?)))
+        .map(|route| Ok((route.pattern().clone(), self::route(settings, route, &origins, ground, before)?)))
         .collect::<Result<Vec<_>, AssembleError>>()?;
     deployment.set_max_lag(max_lag(&listed, Tier::Replica));
     if let Some(regional) = &regional {
@@ -268,10 +269,16 @@ fn route(
     settings: &Settings,
     written: &settings::Route,
     origins: &[Arc<OriginTier>],
+    ground: &Ground,
     before: Option<&Before<'_>>,
 ) -> Result<Route, AssembleError> {
     let source = written.source().map(|source| self::source(written, source, origins)).transpose()?;
-    let origin_timeout = source.as_ref().map_or(Duration::MAX, |source| source.origin.timeout());
+    let aside = aside(written, ground, before);
+    let origin_timeout = match (&source, &aside) {
+        (Some(source), _) => source.origin.timeout(),
+        (None, Some(aside)) => aside.settings().wait,
+        (None, None) => Duration::MAX,
+    };
     let bounds = Bounds {
         attempts: settings.request().attempts(),
         deadline: written.deadline(),
@@ -301,6 +308,7 @@ fn route(
         as_plain: AsPlain::within(bounds),
         mode: mode(written, before),
         source,
+        aside,
         default: written.default_value().cloned(),
         ttl: written.ttl(),
         fresh_for: written.ttl().min(settings.local().ttl()),
@@ -317,6 +325,15 @@ fn route(
 /// Whether what Redis holds of its keys can be thrown away, and made again.
 fn is_made_again(role: Role, written: &settings::Route) -> bool {
     role == Role::Cache || written.source().is_some()
+}
+
+/// The callers of a route that make its values themselves, with the leases they hold, if nothing about that has changed.
+fn aside(written: &settings::Route, ground: &Ground, before: Option<&Before<'_>>) -> Option<Arc<Aside>> {
+    let lease = written.lease()?;
+    let wanted = AsideSettings { term: lease.term(), wait: lease.wait(), max_misses: lease.max_misses() };
+    let old = before.and_then(|before| before.world.routes().find(|(_, route)| route.name == *written.name()));
+    let old = old.and_then(|(_, route)| route.aside.clone()).filter(|old| *old.settings() == wanted);
+    Some(old.unwrap_or_else(|| Arc::new(Aside::new(wanted, ground.clock))))
 }
 
 /// The shortest age that a route allows which reads from `tier`.
@@ -366,6 +383,7 @@ fn plain(settings: &Settings, before: Option<&Before<'_>>) -> Route {
         as_plain: AsPlain::within(bounds),
         mode: Arc::new(ModeSwitch::new(Mode::Auto)),
         source: None,
+        aside: None,
         default: None,
         ttl: Duration::ZERO,
         fresh_for: Duration::ZERO,

@@ -153,11 +153,17 @@ impl Engine {
         world.views().nodes().map(|node| node.stats().connections.load(Ordering::Relaxed)).sum()
     }
 
+    /// It is about to be closed: nobody waits any more for what other callers make.
+    pub fn end_waiting(&self) {
+        self.world.load().end_waiting();
+    }
+
     /// Closes every connection.
     pub fn close(&self) {
         let world = self.world.load();
         self.ground.limits.close();
         self.ground.journal.close();
+        world.end_waiting();
         world.deployments().for_each(|deployment| deployment.close());
         world.origins().iter().for_each(|origin| origin.close());
         world.publishing().close();

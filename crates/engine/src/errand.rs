@@ -32,7 +32,7 @@ pub struct Errand {
 
 /// How long a load may wait for its turn at the origin if an old copy could answer instead: the wait of one reader holds
 /// up all that he has asked for after it.
-const PATIENCE_WITH_COPY: Duration = Duration::from_millis(5);
+pub(crate) const PATIENCE_WITH_COPY: Duration = Duration::from_millis(5);
 
 impl Errand {
     /// An errand for `key`, asked for now.

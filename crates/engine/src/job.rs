@@ -10,7 +10,7 @@ use std::sync::Arc;
 use failsoft_core::coherence::Epoch;
 use failsoft_core::journal::fate::Turn;
 use failsoft_core::mode::Mode;
-use failsoft_core::outcome::{Doubt, Failure};
+use failsoft_core::outcome::{Doubt, Failure, MissCause};
 use failsoft_core::plan::Plan;
 use failsoft_core::refusal::Refusal;
 use failsoft_core::request::{Ask, Ending, Request, Step};
@@ -39,6 +39,7 @@ mod copies;
 mod doors;
 mod ending;
 mod learning;
+mod made;
 mod standing_by;
 mod trail;
 mod turn;
@@ -176,6 +177,11 @@ impl Job {
         world.route(self.matter.route).plan_in(self.mode, self.matter.way)
     }
 
+    /// When it began.
+    pub fn begun(&self) -> Time {
+        self.begun
+    }
+
     /// The command's bytes.
     pub fn frame(&self) -> &[u8] {
         &self.frame
@@ -219,7 +225,7 @@ impl Job {
                     let outcome = self.look(world, acceptance, now);
                     self.tell(context, plan, outcome, now);
                 }
-                Step::Ask(ask) => match self.recall(world, route, ask, now) {
+                Step::Ask(ask) => match self.make_at_once(context, route, ask, now) {
                     Some(outcome) => self.tell(context, plan, outcome, now),
                     None => {
                         self.asked = Some(ask);
@@ -364,11 +370,18 @@ impl Job {
             Ending::Unavailable(apology) => apologise(Code::Unavailable, apology, out),
             Ending::Overloaded(apology) => apologise(Code::Overloaded, apology, out),
             Ending::OutcomeUnknown(apology) => apologise(Code::OutcomeUnknown, apology, out),
+            // Who has said so need not be who was asked last.
+            Ending::Absent(_) if self.is_told_by_callers() => self.render_value(world, ending, out),
             Ending::Value(tier) | Ending::Absent(tier) | Ending::PassOn(tier) => match tier {
                 Tier::Primary | Tier::Replica | Tier::Regional => self.render_reply(reply, out),
                 Tier::Local | Tier::Origin | Tier::Default => self.render_value(world, ending, out),
             },
         }
+    }
+
+    fn is_told_by_callers(&self) -> bool {
+        let said = self.request.outcome_of(Tier::Origin);
+        matches!(said, Some(Outcome::Miss(MissCause::Leased | MissCause::Absent)))
     }
 
     fn render_reply(&self, reply: &[u8], out: &mut Vec<u8>) {

@@ -15,6 +15,7 @@ use crate::mode::ModeSwitch;
 use crate::origin::Query;
 use crate::settings::Proving;
 use crate::telemetry::route::RouteStats;
+use crate::tier::aside::Aside;
 use crate::tier::origin::OriginTier;
 use crate::value::Value;
 
@@ -40,6 +41,8 @@ pub struct Route {
     pub mode: Arc<ModeSwitch>,
     /// Where values are made.
     pub source: Option<Source>,
+    /// The callers, where they make them themselves.
+    pub aside: Option<Arc<Aside>>,
     /// What is served when all else has failed.
     pub default: Option<Value>,
     /// Time to live of what is written back to Redis.

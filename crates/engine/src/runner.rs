@@ -4,6 +4,7 @@
 use failsoft_core::circuit::Evidence;
 use failsoft_core::outcome::Failure;
 use failsoft_core::request::{Ask, Ending};
+use failsoft_core::stale::Acceptance;
 use failsoft_core::{Tier, Time};
 use tokio::time::sleep_until;
 
@@ -14,6 +15,7 @@ use crate::facts::Answered;
 use crate::job::{Job, Progress};
 use crate::node::Question;
 use crate::origin::Loader;
+use crate::tier::aside::InHand;
 use crate::topology::Hint;
 
 impl Context {
@@ -87,6 +89,7 @@ impl Context {
         };
         let health = match (ask.tier, &self.world.route(job.matter().route).source) {
             (Tier::Origin, Some(source)) => source.origin.health(),
+            (Tier::Origin, None) => return,
             _ => job.node(self, ask).health().as_ref(),
         };
         health.handle_evidence(ask.grant.permit, Evidence::Abandoned, now);
@@ -119,9 +122,23 @@ impl Context {
         }
     }
 
+    /// What there is to be served if nobody makes the value.
+    fn in_hand(&self, job: &Job) -> InHand {
+        let route = self.world.route(job.matter().route);
+        let budget = Acceptance::StaleUpTo(route.through.max_stale);
+        let has_copy = route.keeps_local() && self.world.local().holds(job.key(), budget, self.clock.now());
+        if has_copy { InHand::Copy } else { InHand::Nothing }
+    }
+
     async fn load(&self, job: &mut Job, ask: Ask, loader: Option<Loader>) -> Progress {
         let matter = job.matter();
-        let Some(source) = &self.world.route(matter.route).source else {
+        let route = self.world.route(matter.route);
+        if let Some(aside) = &route.aside {
+            let outcome =
+                aside.request(job.key(), aside.asker(self.lane), job.begun(), self.in_hand(job), ask.by).await;
+            return job.handle_loaded(self, outcome, None, self.clock.now());
+        }
+        let Some(source) = &route.source else {
             let failed = failsoft_core::Outcome::Failed(Failure::OriginError);
             return job.handle_loaded(self, failed, None, self.clock.now());
         };

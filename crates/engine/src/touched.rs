@@ -71,6 +71,8 @@ pub fn fate_of_reply(reply: &[u8]) -> Fate {
             let said = Outcome::Refused(Refusal::from_error(text));
             fate(Change::Other, Turn::InOrder, Ending::PassOn(Tier::Primary), Some(said), AuthPolicy::Error)
         }
+        // It waits in a transaction; or the transaction was not carried out, its keys having changed.
+        Some(_) if matches!(reply, b"+QUEUED\r\n" | b"*-1\r\n") => Fate::Answered,
         Some(_) | None => Fate::Done,
     }
 }
@@ -179,6 +181,10 @@ impl Touched {
             Fate::Journalled(lateness) | Fate::Kept(lateness) => self.journal(world, lateness),
         }
         self.invalidate(world);
+        match fate {
+            Fate::Done | Fate::Kept(_) => self.tell_waiting(world),
+            Fate::Answered | Fate::Journalled(_) => {}
+        }
     }
 
     /// It has been kept here: `frame` is the command. Where it has given keys a value, that is found in local memory.
@@ -187,6 +193,16 @@ impl Touched {
         match self.change() {
             Change::Set => kept::keep(world, frame, now),
             Change::Delete | Change::Expire | Change::Other => self.invalidate(world),
+        }
+        self.tell_waiting(world);
+    }
+
+    /// Whoever waits for a value of these keys is told what has become of them.
+    fn tell_waiting(&self, world: &World) {
+        match self.change() {
+            Change::Set | Change::Other => self.keys().for_each(|key| world.handle_written(key)),
+            Change::Delete => self.keys().for_each(|key| world.handle_deleted(key)),
+            Change::Expire => {}
         }
     }
 
@@ -258,7 +274,10 @@ mod tests {
 
     #[test]
     fn on_a_clients_own_connection_only_an_error_that_is_not_the_commands_own_is_no_answer() {
-        assert_eq!(fate_of_reply(b"+QUEUED\r\n"), Fate::Done);
+        assert_eq!(fate_of_reply(b"+OK\r\n"), Fate::Done);
+        for nothing_yet in [&b"+QUEUED\r\n"[..], b"*-1\r\n"] {
+            assert_eq!(fate_of_reply(nothing_yet), Fate::Answered);
+        }
         assert_eq!(fate_of_reply(b"-WRONGTYPE x\r\n"), Fate::Answered);
         assert_eq!(fate_of_reply(b"-EXECABORT x\r\n"), Fate::Answered);
         assert_eq!(fate_of_reply(b"-READONLY x\r\n"), Fate::Journalled(Lateness::Never));

@@ -86,6 +86,15 @@ impl Verb {
         }
     }
 
+    /// Whether whoever hears that there is nothing is expected to make it. Who asks whether a key is there wants to know
+    /// just that.
+    pub fn is_answered_by_making(self) -> bool {
+        match self {
+            Self::Get | Self::StrLen | Self::GetRange | Self::HGet | Self::HMGet | Self::HGetAll => true,
+            Self::Exists => false,
+        }
+    }
+
     /// Whether the answer depends on what is said after the key.
     pub fn reads_arguments(self) -> bool {
         match self {

@@ -242,6 +242,31 @@ impl World {
         }
     }
 
+    /// A write to `key` has been carried out, or kept for it: who waited for its value has it.
+    pub fn handle_written(&self, key: &[u8]) {
+        if let Some(aside) = &self.route(self.route_of(key)).aside {
+            aside.handle_written(key);
+        }
+    }
+
+    /// A deletion of `key` has been carried out, or will be: whoever makes its value may be reading what it was about.
+    pub fn handle_deleted(&self, key: &[u8]) {
+        if let Some(aside) = &self.route(self.route_of(key)).aside {
+            aside.handle_deleted(key);
+        }
+    }
+
+    /// What the whole fleet may ask of databases in a second is shared by so many instances.
+    pub(crate) fn set_sharers(&self, sharers: u32) {
+        self.parts.origins.iter().for_each(|origin| origin.set_sharers(sharers));
+        self.routes().filter_map(|(_, route)| route.aside.as_ref()).for_each(|aside| aside.set_sharers(sharers));
+    }
+
+    /// Nobody waits any more for what others make.
+    pub fn end_waiting(&self) {
+        self.routes().filter_map(|(_, route)| route.aside.as_ref()).for_each(|aside| aside.close());
+    }
+
     /// Redis has told that somebody has changed `key`: the same as a write that passes.
     pub fn handle_told(&self, key: &[u8]) {
         let route = self.route(self.route_of(key));

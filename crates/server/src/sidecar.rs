@@ -105,6 +105,7 @@ impl Sidecar {
     /// Stops accepting, lets what is in flight finish within the drain bound, and closes everything.
     pub async fn stop(self) {
         self.shutdown.begin();
+        self.shared.engine().end_waiting();
         // Who comes from here on is to find nobody, rather than a socket that is not answered.
         drop(self.socket_file);
         let joined = tokio::task::spawn_blocking(move || {

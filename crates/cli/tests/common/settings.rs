@@ -23,7 +23,7 @@ impl Settings {
             .set("breaker.failures", "3")
             .set("breaker.probe_cooldown", "'50ms'")
             .set("breaker.ramp", "'50ms'")
-            .route("keys = 'page:*'\nrole = 'cache'")
+            .route("keys = 'page:*'\nrole = 'cache'\nlease = '0s'")
             .route("keys = 'plan:*'\nrole = 'cache'\ndefault = 'free'")
             .route("keys = 'session:*'\nrole = 'session'")
             .route("keys = 'lock:*'\nrole = 'lock'")

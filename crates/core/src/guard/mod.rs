@@ -180,6 +180,11 @@ impl Guard {
         self.line_up(now, deadline)
     }
 
+    /// Asks to load something now or not at all; nobody who waits is overtaken. A refusal is not counted as shed.
+    pub fn request_now(&mut self, now: Time) -> Option<LoadPermit> {
+        (self.queue.is_empty() && self.may_start(now)).then(|| self.start(now))
+    }
+
     /// A load ended.
     pub fn handle_done(&mut self, permit: LoadPermit, result: LoadResult, now: Time) {
         let started_at = permit.end();

@@ -56,6 +56,19 @@ fn a_newcomer_does_not_overtake() {
 }
 
 #[test]
+fn who_will_not_wait_overtakes_nobody_and_is_not_counted_as_shed() {
+    let mut guard = guard(None, 1, 10);
+    let first = guard.request_now(at(0)).unwrap();
+    assert_eq!(guard.request_now(at(1)), None);
+    let (ticket, _) = waiting(&mut guard, at(1), Time::NEVER);
+    guard.handle_done(first, LoadResult::Answered, at(2));
+    assert_eq!(guard.request_now(at(2)), None, "somebody waits");
+    assert!(matches!(guard.poll(at(2)), Some(Want::Start(called, _)) if called == ticket));
+    let stats = guard.stats(at(2));
+    assert_eq!((stats.started, stats.shed_queue_full + stats.shed_too_late + stats.shed_expired), (2, 0));
+}
+
+#[test]
 fn the_line_has_room_for_its_bound_and_not_one_more() {
     let mut guard = guard(None, 1, 2);
     let _first = started(&mut guard, at(0));

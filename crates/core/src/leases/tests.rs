@@ -19,14 +19,14 @@ fn leases() -> Leases {
 }
 
 fn lead<S: BuildHasher + Clone>(leases: &mut Leases<S>, key: &[u8], asker: Asker, now: Time) -> LeaseId {
-    match leases.request(key, asker, now) {
+    match leases.request(key, asker, now, now) {
         Leave::Lead(lease) => lease,
         other => panic!("not leading: {other:?}"),
     }
 }
 
 fn wait(leases: &mut Leases, key: &[u8], asker: Asker, now: Time) -> (LeaseId, Seat) {
-    match leases.request(key, asker, now) {
+    match leases.request(key, asker, now, now) {
         Leave::Wait(lease, seat, _) => (lease, seat),
         other => panic!("not waiting: {other:?}"),
     }
@@ -52,7 +52,7 @@ fn one_leads_the_others_wait_and_a_write_tells_them_all() {
 fn who_holds_the_lease_does_not_wait_for_itself() {
     let mut leases = leases();
     lead(&mut leases, b"k", A, START);
-    assert_eq!(leases.request(b"k", A, START), Leave::Pass(PassReason::Own));
+    assert_eq!(leases.request(b"k", A, START, START), Leave::Pass(PassReason::Own));
     wait(&mut leases, b"k", B, START);
 }
 
@@ -75,7 +75,7 @@ fn when_the_term_is_over_the_next_leads() {
     let (_, seat) = wait(&mut leases, b"k", B, START);
     let over = START + TERM;
     assert!(
-        matches!(leases.request(b"k", C, over - Duration::from_nanos(1)), Leave::Wait(_, _, until) if until == over)
+        matches!(leases.request(b"k", C, over - Duration::from_nanos(1), over - Duration::from_nanos(1)), Leave::Wait(_, _, until) if until == over)
     );
     let late = lead(&mut leases, b"k", C, over);
     assert_eq!(words(&mut leases)[0], (seat, Word::Open));
@@ -91,7 +91,7 @@ fn a_key_that_nobody_sets_stops_making_its_readers_wait_until_it_is_set() {
         lead(&mut leases, b"k", A, now);
         now = now + TERM;
     }
-    assert_eq!(leases.request(b"k", B, now), Leave::Pass(PassReason::Unset));
+    assert_eq!(leases.request(b"k", B, now, now), Leave::Pass(PassReason::Unset));
     assert_eq!(leases.stats(now).unset, 1);
     leases.handle_written(b"k", now);
     lead(&mut leases, b"k", B, now);
@@ -116,9 +116,9 @@ fn at_a_bound_one_goes_on_without_a_lease() {
     let mut leases = Leases::new(TERM, 1, 1);
     lead(&mut leases, b"a", A, START);
     let full = |reason| Leave::Pass(PassReason::Full(reason));
-    assert_eq!(leases.request(b"b", A, START), full(FullReason::Flights));
+    assert_eq!(leases.request(b"b", A, START, START), full(FullReason::Flights));
     let (lease, seat) = wait(&mut leases, b"a", B, START);
-    assert_eq!(leases.request(b"a", C, START), full(FullReason::Waiters));
+    assert_eq!(leases.request(b"a", C, START, START), full(FullReason::Waiters));
     leases.handle_left(lease, seat);
     wait(&mut leases, b"a", C, START);
     lead(&mut leases, b"b", A, START + TERM);
@@ -134,9 +134,19 @@ fn what_is_remembered_of_ended_leases_is_bounded() {
     }
 }
 
+#[test]
+fn who_was_told_before_it_was_filled_and_hears_of_it_afterwards_does_not_make_it_again() {
+    let mut leases = leases();
+    lead(&mut leases, b"k", A, START);
+    let (filled, later) = (START + TERM / 4, START + TERM / 2);
+    leases.handle_written(b"k", filled);
+    assert_eq!(leases.request(b"k", B, START, later), Leave::Filled);
+    assert!(matches!(leases.request(b"k", B, filled, later), Leave::Lead(_)), "it was gone again after that");
+}
+
 #[derive(Clone, Debug)]
 enum Op {
-    Request(u8, u8),
+    Request(u8, u8, u16),
     Write(u8),
     Delete(u8),
     Leave(prop::sample::Index),
@@ -147,7 +157,7 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        10 => (0..4u8, 0..4u8).prop_map(|(key, asker)| Op::Request(key, asker)),
+        10 => (0..4u8, 0..4u8, 0..1_000u16).prop_map(|(key, asker, ago)| Op::Request(key, asker, ago)),
         2 => (0..4u8).prop_map(Op::Write),
         1 => (0..4u8).prop_map(Op::Delete),
         1 => any::<prop::sample::Index>().prop_map(Op::Leave),
@@ -170,6 +180,8 @@ struct Model {
     held: BTreeMap<u8, Held>,
     /// Leases in a row that came to nothing, and until when that is remembered.
     nothing: BTreeMap<u8, (u8, Time)>,
+    /// When a lease last ended with a write.
+    filled: BTreeMap<u8, Time>,
     /// What those who waited have to be told.
     owed: BTreeMap<Seat, Word>,
 }
@@ -197,8 +209,9 @@ impl Model {
         self.held.values().map(|held| held.waiting.len()).sum()
     }
 
-    fn check(&mut self, key: u8, asker: Asker, leave: Leave, now: Time) -> Result<(), TestCaseError> {
+    fn check(&mut self, key: u8, asker: Asker, leave: Leave, since: Time, now: Time) -> Result<(), TestCaseError> {
         let unset = self.nothing.get(&key).is_some_and(|(row, until)| *row >= LEASES_UNSET && now < *until);
+        let is_filled = self.filled.get(&key).is_some_and(|filled| *filled > since);
         let (held, waiting) = (self.held.len(), self.waiting());
         match (self.held.get_mut(&key), leave) {
             (Some(held), Leave::Pass(PassReason::Own)) => prop_assert_eq!(held.holder, asker),
@@ -212,14 +225,15 @@ impl Model {
                 prop_assert!(held.holder != asker && !unset);
                 prop_assert!(reason == FullReason::Waiters && waiting == MOST_WAITING as usize);
             }
+            (None, Leave::Filled) => prop_assert!(!unset && is_filled),
             (None, Leave::Lead(lease)) => {
-                prop_assert!(!unset && held < MOST as usize);
+                prop_assert!(!unset && !is_filled && held < MOST as usize);
                 self.held.insert(key, Held { lease, holder: asker, until: now + TERM, waiting: BTreeSet::new() });
             }
             (None, Leave::Pass(PassReason::Full(reason))) => {
-                prop_assert!(!unset && reason == FullReason::Flights && held == MOST as usize);
+                prop_assert!(!unset && !is_filled && reason == FullReason::Flights && held == MOST as usize);
             }
-            (Some(_), Leave::Lead(_)) | (None, Leave::Wait(..) | Leave::Pass(PassReason::Own)) => {
+            (Some(_), Leave::Lead(_) | Leave::Filled) | (None, Leave::Wait(..) | Leave::Pass(PassReason::Own)) => {
                 prop_assert!(false, "{leave:?}");
             }
         }
@@ -250,16 +264,18 @@ proptest! {
         let mut now = START;
         for op in ops {
             match op {
-                Op::Request(key, asker) => {
+                Op::Request(key, asker, ago) => {
+                    let since = now - Duration::from_millis(u64::from(ago));
                     let asker = Asker(u64::from(asker));
                     model.expire(now);
-                    let leave = leases.request(name(key), asker, now);
-                    model.check(key, asker, leave, now)?;
+                    let leave = leases.request(name(key), asker, since, now);
+                    model.check(key, asker, leave, since, now)?;
                 }
                 Op::Write(key) => {
                     leases.handle_written(name(key), now);
                     model.nothing.remove(&key);
                     if model.held.contains_key(&key) {
+                        model.filled.insert(key, now);
                         model.end(key, Word::Filled);
                     }
                 }

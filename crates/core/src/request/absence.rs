@@ -16,7 +16,9 @@ impl Request {
     pub(super) fn handle_miss(&mut self, plan: &Plan, tier: Tier, cause: MissCause) {
         match (tier, cause) {
             (Tier::Origin, MissCause::Filled) => self.begin_anew(),
-            (Tier::Origin, MissCause::Leased) => self.end(Ending::Absent(self.absent.unwrap_or(tier))),
+            (Tier::Origin, MissCause::Leased | MissCause::Absent) => {
+                self.end(Ending::Absent(self.absent.unwrap_or(tier)));
+            }
             (Tier::Origin, _) | (Tier::Local, MissCause::NoSuchRow) => self.end(Ending::Absent(tier)),
             (Tier::Primary | Tier::Replica | Tier::Regional, _) => {
                 self.absent = Some(tier);

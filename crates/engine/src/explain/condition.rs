@@ -305,6 +305,22 @@ impl LocalCondition {
     }
 }
 
+impl Conditions {
+    /// What comes of asking callers who make the values themselves: an origin that is up is a caller who does it, and one
+    /// that is away is another caller who does not come to it in time. Who only asks whether a key is there is not meant.
+    pub(super) fn outcome_of_callers(&self, verb: Option<Verb>) -> Outcome {
+        let is_absent = [self.primary, self.replica, self.regional].contains(&NodeCondition::Miss);
+        match (verb.is_some_and(Verb::is_answered_by_making), self.origin) {
+            (false, _) if is_absent => Outcome::Miss(MissCause::Absent),
+            (true, OriginCondition::Up | OriginCondition::Miss) => Outcome::Miss(MissCause::Leased),
+            (true, OriginCondition::Shed) => Outcome::Failed(Failure::Shed),
+            (true, OriginCondition::Down | OriginCondition::Timeout | OriginCondition::Open) | (false, _) => {
+                Outcome::Failed(Failure::Unfilled)
+            }
+        }
+    }
+}
+
 impl OriginCondition {
     /// What comes of a load.
     pub(super) fn outcome(self) -> Outcome {

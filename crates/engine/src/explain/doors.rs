@@ -54,7 +54,12 @@ impl Doors {
             primary: nodes(conditions.primary),
             replica: nodes(conditions.replica),
             regional: nodes(conditions.regional),
-            origin: route.source.as_ref().map(|source| origin(source.origin.health().settings())),
+            origin: match (&route.source, &route.aside) {
+                (Some(source), _) => Some(origin(source.origin.health().settings())),
+                // Callers have no circuit: there is somebody who asks.
+                (None, Some(_)) => Some(Circuit::new(CircuitSettings::default())),
+                (None, None) => None,
+            },
             owner: if is_known(&views.redis) { views.redis.owner_of(place).map(drop) } else { Ok(()) },
             replicas: Ok(count(&views.redis, |view| view.shard_of(place).map(|shard| view.replicas_of(shard).count()))),
             regionals: Ok(views.regional.as_ref().map_or(0, |view| {

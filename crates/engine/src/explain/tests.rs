@@ -25,6 +25,12 @@ keys = "page:*"
 role = "cache"
 max_stale = "10m"
 local = "front"
+lease = "0s"
+[[routes]]
+keys = "made:*"
+role = "cache"
+max_stale = "10m"
+max_misses = 10
 [[routes]]
 keys = "lock:*"
 role = "lock"
@@ -126,6 +132,29 @@ fn a_stale_copy_answers_only_when_the_origin_cannot() {
     assert_eq!(ending(&[&away[..], &["local=stale"]].concat()), Ending::Value(Tier::Origin));
     assert_eq!(ending(&[&away[..], &["local=stale", "origin=shed"]].concat()), Ending::Value(Tier::Local));
     assert_eq!(ending(&[&away[..], &["origin=open"]].concat()), Ending::Value(Tier::Default));
+}
+
+#[test]
+fn where_callers_make_the_values_one_of_them_is_told_to_and_the_others_wait() {
+    let (world, _) = engine().world();
+    let walk = |command: &str, when: &[&str]| walked(explain(&world, &words(command), &conditions(when)).told);
+    let away = ["primary=down", "replica=down"];
+    let of_callers = |walk: &Walk<'_>| walk.stages.iter().find(|stage| stage.tier == Tier::Origin).cloned();
+    let told = walk("GET made:1", &["primary=miss"]);
+    assert_eq!((told.ending, told.reply.as_deref()), (Ending::Absent(Tier::Primary), Some(&b"$-1\r\n"[..])));
+    assert_eq!(of_callers(&told).and_then(|stage| stage.whom).as_deref(), Some("the application"));
+    assert_eq!(walk("GET made:1", &[&away[..], &["local=stale"]].concat()).ending, Ending::Absent(Tier::Origin));
+    for origin in ["origin=timeout", "origin=shed"] {
+        assert_eq!(
+            walk("GET made:1", &[&away[..], &["local=stale", origin]].concat()).ending,
+            Ending::Value(Tier::Local)
+        );
+    }
+    let shed = walk("GET made:1", &[&away[..], &["origin=shed"]].concat()).ending;
+    assert!(matches!(shed, Ending::Overloaded(_)), "{shed:?}");
+    assert_eq!(walk("EXISTS made:1", &["primary=miss"]).reply.as_deref(), Some(&b":0\r\n"[..]));
+    let unknown = walk("EXISTS made:1", &away).ending;
+    assert!(matches!(unknown, Ending::Unavailable(_)), "nobody has said that it is not there: {unknown:?}");
 }
 
 #[test]

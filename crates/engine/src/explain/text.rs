@@ -281,6 +281,9 @@ pub fn ending(ending: Ending, walk: &Walk<'_>) -> String {
         Ending::Value(Tier::Default) => "the route's default value".to_owned(),
         Ending::Value(tier) if walk.way == Way::Through => format!("value from {tier}"),
         Ending::Value(tier) => format!("what {tier} replies, byte for byte"),
+        Ending::Absent(Tier::Origin) if walk.route.aside.is_some() => {
+            "absent: whoever asks makes the value, and others wait for it".to_owned()
+        }
         Ending::Absent(tier) => format!("absent, says {tier}"),
         Ending::PassOn(tier) => format!("the error of {tier}, in its own words"),
         Ending::Unavailable(_) => "nothing was done, try again".to_owned(),

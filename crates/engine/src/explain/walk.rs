@@ -325,6 +325,7 @@ impl<'d, 'k> Drive<'d, 'k> {
             Tier::Primary => of_node(conditions.primary),
             Tier::Replica => of_node(conditions.replica),
             Tier::Regional => of_node(conditions.regional),
+            Tier::Origin if self.route.aside.is_some() => conditions.outcome_of_callers(self.subject.verb),
             Tier::Origin => conditions.origin.outcome(),
             Tier::Local | Tier::Default => Outcome::Hit,
         }
@@ -337,6 +338,7 @@ impl<'d, 'k> Drive<'d, 'k> {
             Tier::Primary => view.primary(place).map(|node| node.name().clone()),
             Tier::Replica => any_of(view.replicas_of(view.shard_of(place)?)),
             Tier::Regional => view.members_of(view.shard_of(place)?).nth(nth).map(|node| node.name().clone()),
+            Tier::Origin if self.route.aside.is_some() => Some("the application".into()),
             Tier::Origin => self.route.source.as_ref().map(|source| source.origin.name().clone()),
             Tier::Local | Tier::Default => None,
         }
@@ -359,7 +361,7 @@ fn begun(plan: &Plan, route: &Route) -> Request {
 }
 
 fn takes_all_its_time(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Silent(Silence::Timeout) | Outcome::Failed(Failure::OriginTimeout))
+    matches!(outcome, Outcome::Silent(Silence::Timeout) | Outcome::Failed(Failure::OriginTimeout | Failure::Unfilled))
 }
 
 fn comes_over_the_wire(outcome: Outcome) -> bool {

@@ -1,5 +1,6 @@
 //! The circuits, views and budgets that one request goes by, as the machine asks for leave.
 
+use failsoft_core::circuit::{Permit, PermitKind};
 use failsoft_core::cluster::RedirectKind;
 use failsoft_core::journal::Trust;
 use failsoft_core::journal::fate::Change;
@@ -27,6 +28,9 @@ const HELD: Barred = Barred { because: Failure::HeldOpen, retry_at: Time::NEVER 
 
 /// What is said for nodes that hold what has been invalidated, and have not heard of it.
 const UNREPLAYED: Barred = Barred { because: Failure::Unreplayed, retry_at: Time::NEVER };
+
+/// Leave to ask callers who make the values themselves.
+const UNGUARDED: Permit = Permit { kind: PermitKind::Normal, epoch: 0 };
 
 /// What one request goes by.
 pub(super) struct Doors<'j> {
@@ -103,6 +107,8 @@ impl Admission for Doors<'_> {
                     let permit = source.origin.health().request_permit(now)?;
                     Ok(Grant { node: 0, permit, manner: Manner::Plain })
                 }
+                // Callers have no circuit: there is somebody who asks.
+                None if self.route.aside.is_some() => Ok(Grant { node: 0, permit: UNGUARDED, manner: Manner::Plain }),
                 None => Err(NOBODY),
             },
             Tier::Local | Tier::Default => Err(NOBODY),

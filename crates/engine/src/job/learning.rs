@@ -10,11 +10,12 @@ use crate::verb::Verb;
 use crate::world::World;
 
 impl Job {
-    /// What the primary does not have must not be answered from a copy later. Where an origin makes the values a copy
-    /// stays, to rescue a read whose load then fails. That there is no such flag is known as its value would be.
+    /// What the primary does not have must not be answered from a copy later. Where something makes the values a copy
+    /// stays, to rescue a read for which that then fails. That there is no such flag is known as its value would be.
     pub(super) fn unlearn(&self, world: &World, now: Time) {
         let route = world.route(self.matter.route);
-        let Some((version, epoch)) = self.kept_under.filter(|_| route.source.is_none()) else {
+        let is_made = route.source.is_some() || route.aside.is_some();
+        let Some((version, epoch)) = self.kept_under.filter(|_| !is_made) else {
             return;
         };
         let is_whole = matches!(self.matter.verb, Some(Verb::Get | Verb::HGetAll));

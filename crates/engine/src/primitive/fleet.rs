@@ -135,7 +135,7 @@ impl Fleet {
                 self.handle(beat);
                 tell(beat, &mut told);
                 if self.size() != before {
-                    context.world.origins().iter().for_each(|origin| origin.set_sharers(self.size()));
+                    context.world.set_sharers(self.size());
                 }
             }
         }

@@ -153,7 +153,8 @@ impl Limits {
     /// Goes by these settings from here on.
     pub(crate) fn take_up(&self, settings: &Settings, world: &World) {
         let (wanted, is_local) = (settings.fleet(), |route: &settings::Route| route.on_outage() == OnOutage::Local);
-        let divides = settings.routes().iter().any(is_local)
+        let has_budget = |route: &settings::Route| route.lease().is_some_and(|lease| lease.max_misses().is_some());
+        let divides = settings.routes().iter().any(|route| is_local(route) || has_budget(route))
             || settings.origins().iter().any(|origin| origin.max_rate().is_some());
         self.fleet.take_up(Wanted {
             size: wanted.size(),
@@ -161,7 +162,7 @@ impl Limits {
             name: wanted.name().clone(),
             need: if divides { Need::Divides } else { Need::Nothing },
         });
-        world.origins().iter().for_each(|origin| origin.set_sharers(self.fleet.size()));
+        world.set_sharers(self.fleet.size());
     }
 
     fn context(&self) -> Option<Context> {

@@ -18,6 +18,7 @@ pub(crate) fn lint(settings: &Settings, written: &WrittenSettings, judge: &mut J
         reached(index, settings.routes(), judge);
         protected_origin(route, &path, settings, written, judge);
         something_to_fall_back_to(route, &path, judge);
+        protected_callers(route, &path, judge);
         reasonable_times(route, &path, settings, judge);
         narrow_enough_to_be_told(route, &path, judge);
     }
@@ -55,6 +56,18 @@ fn protected_origin(route: &Route, path: &str, settings: &Settings, written: &Wr
     }
 }
 
+/// What there is no origin to write it for.
+fn protected_callers(route: &Route, path: &str, judge: &mut Judge<'_>) {
+    if route.lease().is_some_and(|lease| lease.max_misses().is_none()) {
+        judge
+            .warning(
+                path,
+                "the application makes these values itself, and any number of callers a second may be sent to do so",
+            )
+            .hint("write max_misses = N, what its database can bear a second; or lease = \"0s\" to do without");
+    }
+}
+
 fn something_to_fall_back_to(route: &Route, path: &str, judge: &mut Judge<'_>) {
     let below = TierSet::of(&[Tier::Origin, Tier::Default]);
     let has_below = below.iter().any(|tier| route.tiers().contains(tier));
@@ -64,7 +77,7 @@ fn something_to_fall_back_to(route: &Route, path: &str, judge: &mut Judge<'_>) {
                 path,
                 "when Redis is away this route has nothing to answer with: no origin, no default, no max_stale",
             )
-            .hint("add one of them, or max_stale alone if the application makes its own values");
+            .hint("add one of them, or a lease if the application makes its own values");
     }
 }
 

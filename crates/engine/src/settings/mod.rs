@@ -52,7 +52,7 @@ pub use redis::{AuthFailure, Deployment, Forbidden, Networks, NodeAddress, Redis
 pub use reference::reference;
 pub use request::Request;
 pub(crate) use route::why_only_redis;
-pub use route::{Fetch, Proving, ReadFrom, Route, Source};
+pub use route::{Fetch, Lease, Proving, ReadFrom, Route, Source};
 pub use rules::{Auth, Commands, DenyList, Keys, Rules, User};
 pub use secret::{Secret, Surroundings, ThisProcess};
 pub use server::{Announced, Server, UnixSocket};

@@ -3,6 +3,7 @@
 //! The role decides what else a route may say. A route that fails closed may not name anything that could answer in
 //! Redis' place, and is told why: one sentence a role, in `rules`.
 
+mod aside;
 mod leases;
 mod name;
 mod replicas;
@@ -16,6 +17,8 @@ use super::origin::Origin;
 use super::redis::Topology;
 use super::request::Request;
 use crate::value::{Shape, Value};
+pub use aside::Lease;
+use aside::read_lease;
 use failsoft_core::mode::Mode;
 use failsoft_core::outage::OnOutage;
 use failsoft_core::pattern::KeyPattern;
@@ -40,6 +43,7 @@ pub struct Route {
     tiers: TierSet,
     local: LocalMode,
     source: Option<Source>,
+    lease: Option<Lease>,
     shape: Shape,
     ttl: Duration,
     negative_ttl: Duration,
@@ -112,18 +116,20 @@ impl Route {
             true => read_source(written, &pattern, path, ground, judge),
             false => None,
         };
+        let lease = read_lease(written, role, path, ground, judge);
         let shape = rules::read_shape(written, source.as_ref(), path, judge);
         let default = rules::read_default(written, shape, path, judge);
         if judge.errors() > errors {
             return None;
         }
         Some(Self {
-            tiers: tiers(written, role, source.is_some(), ground),
+            tiers: tiers(written, role, source.is_some() || lease.is_some(), ground),
             local: written.local.unwrap_or(ground.local.mode()),
             name,
             pattern,
             role,
             source,
+            lease,
             shape,
             ttl: written.ttl.0,
             negative_ttl: written.negative_ttl.0,
@@ -168,6 +174,11 @@ impl Route {
     /// How a missing value is made.
     pub fn source(&self) -> Option<&Source> {
         self.source.as_ref()
+    }
+
+    /// How callers are kept from all making it at once, where they do it themselves.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
     }
 
     /// How what the origin gives becomes a value.

@@ -224,6 +224,36 @@ catalogue! {
         OriginQueueingDuration: Histogram "failsoft_origin_queueing_duration_seconds" "seconds" ["origin"]
             "Time that a load has waited for its turn.";
     }
+    "Values that callers make" {
+        LeaseGranted: Counter "failsoft_lease_granted_total" "requests" ["route"]
+            "Callers that were told that a value is missing and had the right to make it, while others waited for them.";
+        LeasePassed: Counter "failsoft_lease_passed_total" "requests" ["route", "reason"]
+            "Callers that were told that a value is missing without a lease: own (they held it already, and would have waited for themselves), uncacheable (nobody writes the key), full (no room in the tables), late (they had waited for routes.lease_wait in vain).";
+        LeaseWaits: Counter "failsoft_lease_waits_total" "requests" ["route", "result"]
+            "Callers that waited for what another writes, and did not come to make it themselves: filled (it was written), stale (it was not, and an old copy was there), late (it was not, and they were told so), shed (turned away to protect the database).";
+        LeaseShed: Counter "failsoft_lease_shed_total" "requests" ["route", "reason"]
+            "Callers turned away because max_misses others had been sent to the database: the guard's reasons, leader (who was to make the value was turned away), budget (nothing was left after waiting in vain). They are answered with an old copy, the default or OVERLOADED.";
+        LeaseEnded: Counter "failsoft_lease_ended_total" "leases" ["route", "how"]
+            "Leases by how they ended: filled (the key was written), voided (it was deleted), expired (neither came within routes.lease), given_up (the caller had to wait for its turn, or was turned away).";
+        LeasesHeld: Gauge "failsoft_lease_held" "leases" ["route"]
+            "Keys that callers are making now.";
+        LeasesMaxHeld: Gauge "failsoft_lease_max_held" "leases" ["route"]
+            "Keys that callers may be making at once under a lease.";
+        LeaseWaiting: Gauge "failsoft_lease_waiting" "requests" ["route"]
+            "Callers that wait for what another writes.";
+        LeaseMaxWaiting: Gauge "failsoft_lease_max_waiting" "requests" ["route"]
+            "Callers that may wait for what another writes.";
+        LeaseUncacheable: Gauge "failsoft_lease_uncacheable_keys" "keys" ["route"]
+            "Keys known that nobody writes: their readers do not wait for each other.";
+        LeaseMaxUncacheable: Gauge "failsoft_lease_max_uncacheable_keys" "keys" ["route"]
+            "Keys of which it can be known that nobody writes them.";
+        LeaseQueued: Gauge "failsoft_lease_queued" "requests" ["route"]
+            "Callers that wait for their turn at the database. Absent without max_misses.";
+        LeaseMaxQueued: Gauge "failsoft_lease_max_queued" "requests" ["route"]
+            "Callers that may wait for their turn at the database. Absent without max_misses.";
+        LeaseMaxMisses: Gauge "failsoft_lease_max_misses" "requests per second" ["route"]
+            "Callers a second that this instance may send to the database: its share of the setting max_misses. Absent without one.";
+    }
     "Local memory" {
         LocalHits: Counter "failsoft_local_hits_total" "looks" []
             "Looks into local memory that found a fresh copy.";

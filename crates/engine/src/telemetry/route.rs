@@ -72,13 +72,16 @@ pub fn was_answered_at_once(request: &Request, ending: Ending) -> bool {
 }
 
 /// Outcomes that every request may have for minutes on end, and that must therefore not take a lock.
-const FREQUENT: [Outcome; 13] = [
+const FREQUENT: [Outcome; 16] = [
     Outcome::Miss(MissCause::Absent),
     Outcome::Miss(MissCause::NoSuchRow),
     Outcome::Miss(MissCause::TooOld),
+    Outcome::Miss(MissCause::Leased),
+    Outcome::Miss(MissCause::Filled),
     Outcome::Failed(Failure::CircuitOpen),
     Outcome::Failed(Failure::HeldOpen),
     Outcome::Failed(Failure::Shed),
+    Outcome::Failed(Failure::Unfilled),
     Outcome::Failed(Failure::Replica(Unfit::Absent)),
     Outcome::Failed(Failure::Replica(Unfit::Unheard)),
     Outcome::Failed(Failure::Replica(Unfit::NotReplica)),
@@ -212,7 +215,8 @@ mod tests {
     #[test]
     fn frequent_and_rare_outcomes_are_told_alike() {
         let stats = RouteStats::default();
-        let outcomes = [FREQUENT[0], FREQUENT[3], Outcome::Failed(Failure::Disconnected), Outcome::Hit, FREQUENT[3]];
+        let open = Outcome::Failed(Failure::CircuitOpen);
+        let outcomes = [FREQUENT[0], open, Outcome::Failed(Failure::Disconnected), Outcome::Hit, open];
         outcomes.into_iter().for_each(|outcome| stats.handle_outcome(Tier::Primary, outcome));
         let expected = [(("miss", "absent"), 1), (("failed", "circuit_open"), 2), (("failed", "disconnected"), 1)];
         assert_eq!(stats.outcomes(Tier::Primary), expected);

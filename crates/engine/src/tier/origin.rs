@@ -7,25 +7,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use failsoft_core::circuit::{CircuitSettings, Evidence, Permit};
 use failsoft_core::flights::{Boarding, FlightId, Flights, Seat};
-use failsoft_core::guard::{
-    Admission, Guard, GuardSettings, GuardStats, LoadPermit, LoadResult, ShedReason, Ticket, Want,
-};
+use failsoft_core::guard::{GuardSettings, GuardStats, LoadResult};
 use failsoft_core::outcome::{Failure, MissCause};
 use failsoft_core::{Outcome, Time};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
-use tokio::time::{sleep_until, timeout_at};
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
+use super::gate::Gate;
 use crate::clock::Clock;
 use crate::errand::Errand;
 use crate::health::Health;
 use crate::origin::{Kind, Origin, OriginError, StatementFault};
-use crate::shutdown::Shutdown;
 use crate::telemetry::counter::{Counter, CounterMap};
 use crate::telemetry::histogram::Histogram;
 use crate::value::Value;
@@ -55,12 +52,8 @@ pub struct OriginTier {
     timeout: Duration,
     /// Loads a second by the whole fleet.
     max_rate: Option<f64>,
-    gate: Mutex<Gatekeeper>,
+    gate: Arc<Gate>,
     flights: Mutex<Departures>,
-    /// The guard's next timer may have changed.
-    pump_wanted: Notify,
-    pump_started: AtomicBool,
-    shutdown: Shutdown,
     stats: OriginStats,
 }
 
@@ -77,11 +70,6 @@ pub struct OriginStats {
     pub latency: Histogram,
     /// Time spent waiting for the guard, in seconds.
     pub queueing: Histogram,
-}
-
-struct Gatekeeper {
-    guard: Guard,
-    waiting: HashMap<Ticket, oneshot::Sender<Result<LoadPermit, ShedReason>>>,
 }
 
 struct Departures {
@@ -106,11 +94,8 @@ impl OriginTier {
             origin,
             clock,
             timeout,
-            gate: Mutex::new(Gatekeeper { guard: Guard::new(guard), waiting: HashMap::new() }),
+            gate: Arc::new(Gate::new(guard, clock)),
             flights: Mutex::new(Departures { flights: Flights::new(MAX_FLIGHTS, MAX_WAITERS), seats: HashMap::new() }),
-            pump_wanted: Notify::new(),
-            pump_started: AtomicBool::new(false),
-            shutdown: Shutdown::default(),
             stats: OriginStats::default(),
         }
     }
@@ -148,8 +133,7 @@ impl OriginTier {
     /// The rate, if there is one, is shared with `sharers - 1` others from here on.
     pub(crate) fn set_sharers(&self, sharers: u32) {
         if let Some(max_rate) = self.max_rate {
-            self.gate.lock().guard.set_max_rate(max_rate / f64::from(sharers.max(1)));
-            self.pump_wanted.notify_one();
+            self.gate.set_max_rate(max_rate / f64::from(sharers.max(1)));
         }
     }
 
@@ -160,7 +144,7 @@ impl OriginTier {
 
     /// How its guard is doing.
     pub fn guard_stats(&self) -> GuardStats {
-        self.gate.lock().guard.stats(self.clock.now())
+        self.gate.stats()
     }
 
     /// Loads that reached the database, as counted there or at its driver.
@@ -180,7 +164,7 @@ impl OriginTier {
 
     /// Ends the guard's timer and closes the origin's idle connections.
     pub fn close(&self) {
-        self.shutdown.begin();
+        self.gate.close();
         self.origin.close();
     }
 
@@ -246,21 +230,20 @@ impl OriginTier {
 
     async fn load_guarded(self: &Arc<Self>, errand: &mut Errand, by: Time) -> Loaded {
         let asked = self.clock.now();
-        let permit = match self.pass_guard(asked, by.min(asked + errand.patience())).await {
-            Ok(permit) => permit,
+        let passage = match self.gate.pass(asked, by.min(asked + errand.patience())).await {
+            Ok(passage) => passage,
             Err(reason) => {
                 self.stats.shed.increment(reason.name());
                 return failed(Failure::Shed, asked);
             }
         };
-        let mut held = Held { tier: self, permit: Some(permit), result: LoadResult::Abandoned };
         let begun = self.clock.now();
         self.stats.queueing.observe(begun.since(asked));
         let result = self.ask(errand).await;
         self.stats.latency.observe(self.clock.now().since(begun));
         let loaded = self.judge(result, errand, begun);
         self.stats.loads.increment(loaded.outcome.reason());
-        held.result = load_result(loaded.outcome);
+        passage.end(load_result(loaded.outcome));
         loaded
     }
 
@@ -278,82 +261,6 @@ impl OriginTier {
             }
         }
     }
-
-    /// Waits for the guard's leave to begin a load.
-    async fn pass_guard(self: &Arc<Self>, now: Time, by: Time) -> Result<LoadPermit, ShedReason> {
-        let (ticket, mut called) = {
-            let mut gate = self.gate.lock();
-            match gate.guard.request_load(now, by) {
-                Admission::Start(permit) => return Ok(permit),
-                Admission::Shed(reason) => return Err(reason),
-                Admission::Wait(ticket, _) => {
-                    let (sender, receiver) = oneshot::channel();
-                    gate.waiting.insert(ticket, sender);
-                    (ticket, receiver)
-                }
-            }
-        };
-        self.start_pump();
-        self.pump_wanted.notify_one();
-        match timeout_at(self.clock.instant(by), &mut called).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(ShedReason::Expired),
-            Err(_) => {
-                let mut gate = self.gate.lock();
-                gate.waiting.remove(&ticket);
-                if let Ok(Ok(permit)) = called.try_recv() {
-                    // Called at the last moment: a leave that nobody takes would be lost.
-                    return Ok(permit);
-                }
-                gate.guard.handle_cancel(ticket);
-                self.pump_wanted.notify_one();
-                Err(ShedReason::Expired)
-            }
-        }
-    }
-
-    /// Tells everybody whose turn has come, or will not come.
-    fn pump(&self) {
-        let now = self.clock.now();
-        let mut gate = self.gate.lock();
-        while let Some(want) = gate.guard.poll(now) {
-            match want {
-                Want::Start(ticket, permit) => {
-                    let unsent = match gate.waiting.remove(&ticket) {
-                        Some(sender) => sender.send(Ok(permit)).err().and_then(Result::ok),
-                        None => Some(permit),
-                    };
-                    if let Some(permit) = unsent {
-                        gate.guard.handle_done(permit, LoadResult::Abandoned, now);
-                    }
-                }
-                Want::Shed(ticket, reason) => {
-                    if let Some(sender) = gate.waiting.remove(&ticket) {
-                        // Whoever has stopped waiting does not want to know.
-                        let _ = sender.send(Err(reason));
-                    }
-                }
-            }
-        }
-    }
-
-    fn start_pump(self: &Arc<Self>) {
-        if !self.pump_started.swap(true, Ordering::AcqRel) {
-            tokio::spawn(self.clone().pump_forever());
-        }
-    }
-
-    async fn pump_forever(self: Arc<Self>) {
-        loop {
-            self.pump();
-            let next = self.gate.lock().guard.next_timer().unwrap_or(Time::NEVER);
-            tokio::select! {
-                () = sleep_until(self.clock.instant(next)) => {}
-                () = self.pump_wanted.notified() => {}
-                () = self.shutdown.begun() => return,
-            }
-        }
-    }
 }
 
 /// A seat on another's load, given back when its holder has been told, or does not wait any longer.
@@ -368,22 +275,6 @@ impl Drop for Aboard<'_> {
         let mut departures = self.tier.flights.lock();
         departures.seats.remove(&self.seat);
         departures.flights.handle_left(self.flight, self.seat);
-    }
-}
-
-/// A place among the loads under way, given back however the load ends.
-struct Held<'t> {
-    tier: &'t OriginTier,
-    permit: Option<LoadPermit>,
-    result: LoadResult,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if let Some(permit) = self.permit.take() {
-            self.tier.gate.lock().guard.handle_done(permit, self.result, self.tier.clock.now());
-            self.tier.pump_wanted.notify_one();
-        }
     }
 }
 

@@ -199,7 +199,9 @@ impl Story<'_> {
         match self.ask(Tier::Origin, 0) {
             Some(Outcome::Hit) => Load::Ended(Ending::Value(Tier::Origin)),
             Some(Outcome::Miss(MissCause::Filled)) => Load::Filled,
-            Some(Outcome::Miss(MissCause::Leased)) => Load::Ended(Ending::Absent(absent.unwrap_or(Tier::Origin))),
+            Some(Outcome::Miss(MissCause::Leased | MissCause::Absent)) => {
+                Load::Ended(Ending::Absent(absent.unwrap_or(Tier::Origin)))
+            }
             Some(Outcome::Miss(_)) => Load::Ended(Ending::Absent(Tier::Origin)),
             Some(Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Silent(_)) | None => Load::Nothing,
         }

@@ -22,6 +22,7 @@ const MOST_STEPS: usize = 2 * 3 * 2 * MOST_ATTEMPTS as usize + 9;
 const MOST_LOOKS: usize = 4;
 const FILLED: Outcome = Outcome::Miss(MissCause::Filled);
 const LEASED: Outcome = Outcome::Miss(MissCause::Leased);
+const ABSENT: Outcome = Outcome::Miss(MissCause::Absent);
 const NODES: [Tier; 3] = [Tier::Primary, Tier::Replica, Tier::Regional];
 
 proptest! {
@@ -74,7 +75,7 @@ proptest! {
         match walk.ending {
             Ending::Value(Tier::Default) => prop_assert!(plan.tiers.contains(Tier::Default)),
             Ending::Value(tier) => prop_assert_eq!(last, Some((tier, Outcome::Hit))),
-            Ending::Absent(tier) if last == Some((Tier::Origin, LEASED)) => {
+            Ending::Absent(tier) if last == Some((Tier::Origin, LEASED)) || last == Some((Tier::Origin, ABSENT)) => {
                 let absent = |(said, outcome, _)| NODES.contains(&said) && matches!(outcome, Outcome::Miss(_));
                 let told = walk.questions().find(|question| absent(*question)).map_or(Tier::Origin, |(said, _, _)| said);
                 prop_assert_eq!(tier, told);
@@ -370,7 +371,7 @@ fn origin_outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         2 => Just(Outcome::Hit),
         1 => Just(Outcome::Miss(MissCause::NoSuchRow)),
-        1 => Just(LEASED),
+        1 => select(vec![LEASED, ABSENT]),
         3 => Just(FILLED),
         4 => select(vec![Failure::Shed, Failure::QueueFull, Failure::OriginError, Failure::OriginTimeout])
             .prop_map(Outcome::Failed),

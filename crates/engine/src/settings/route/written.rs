@@ -63,6 +63,21 @@ pub(crate) struct WrittenRoute {
     #[serde(default)]
     #[schemars(extend("x-min" = "5ms", "x-max" = "1m"))]
     pub(crate) timeout: Option<WrittenDuration>,
+    /// Without an origin the application makes missing values itself: how long whoever is told that one is missing has to
+    /// write it, while others who ask for the key wait. "0s" lets everybody make it. 2s when left out, and 0s with a
+    /// default. For role "cache" only.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "0s", "x-max" = "5m"))]
+    pub(crate) lease: Option<WrittenDuration>,
+    /// How long the others wait for it, and whoever has to wait for its turn at the application's database.
+    #[serde(default = "default_lease_wait")]
+    #[schemars(extend("x-min" = "0s", "x-max" = "30s"))]
+    pub(crate) lease_wait: WrittenDuration,
+    /// Callers a second, over the whole fleet, that may be told that a value is missing: what the application's database
+    /// can bear. Unlimited, with a warning, when this is left out.
+    #[serde(default)]
+    #[schemars(range(min = 0.01, max = 10_000_000.0))]
+    pub(crate) max_misses: Option<f64>,
     /// Which nodes a read asks first. A replica may be behind its primary, so roles that must know the truth may not say
     /// "replica".
     #[serde(default)]
@@ -113,6 +128,10 @@ pub(super) const DEFAULT_GAP_MESSAGE: &str = "failsoft:gap";
 
 fn default_ttl() -> WrittenDuration {
     WrittenDuration::secs(60)
+}
+
+fn default_lease_wait() -> WrittenDuration {
+    WrittenDuration::millis(500)
 }
 
 fn default_negative_ttl() -> WrittenDuration {

@@ -223,13 +223,33 @@ const ROUTES: &[(&str, &str)] = &[
         "keys = \"a\"\nrole = \"flag\"\nlocal = \"front\"\ntiers = { local = false }\ndefault = \"off\"",
         "error: local memory cannot be asked before Redis: `tiers` leaves local memory out",
     ),
+    (
+        "keys = \"a\"\nrole = \"cache\"\norigin = \"db\"\nquery = \"SELECT 1\"\nlease = \"1s\"",
+        "error: `lease` has no meaning here: the route's origin makes missing values, once for all who ask",
+    ),
+    (
+        "keys = \"a\"\nrole = \"flag\"\ndefault = \"off\"\nmax_misses = 5",
+        "error: `max_misses` has no meaning here: only a cache has values that callers may make",
+    ),
+    (
+        "keys = \"a\"\nrole = \"cache\"\ndefault = \"x\"\nmax_misses = 5",
+        "error: `max_misses` is counted where leases are granted, and there are none",
+    ),
     // Unwise.
     (
-        "keys = \"{kind}:a\"\nrole = \"cache\"\nlocal = \"front\"\nmax_stale = \"1m\"",
+        "keys = \"a\"\nrole = \"cache\"",
+        "warning: the application makes these values itself, and any number of callers a second may be sent to do so",
+    ),
+    (
+        "keys = \"a\"\nrole = \"cache\"\nmax_misses = 5\nlease_wait = \"2s\"",
+        "warning: nobody waits for longer than the deadline, which is 1s",
+    ),
+    (
+        "keys = \"{kind}:a\"\nrole = \"cache\"\nlocal = \"front\"\nmax_stale = \"1m\"\nlease = \"0s\"",
         "warning: local memory is in front and the keys begin with nothing literal: Redis will tell of every write there is",
     ),
     (
-        "keys = \"a\"\nrole = \"cache\"",
+        "keys = \"a\"\nrole = \"cache\"\nlease = \"0s\"",
         "warning: when Redis is away this route has nothing to answer with: no origin, no default, no max_stale",
     ),
     (

@@ -4,6 +4,7 @@
 //! within one histogram they never contradict each other. Whatever can be counted in only a few ways is told from the
 //! start, with zeros, so that a rule over its rate works the first time that it happens.
 
+mod asides;
 mod journal;
 mod leases;
 mod limits;
@@ -42,6 +43,7 @@ impl Exposition {
         topology::tell(&mut page, &world);
         nodes::tell(&mut page, &world);
         origins::tell(&mut page, &world, &engine.settings());
+        asides::tell(&mut page, &world);
         process::tell_memory(&mut page, &world);
         journal::tell_journal(&mut page, world.journal());
         process::tell_engine(&mut page, engine);

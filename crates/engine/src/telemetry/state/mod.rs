@@ -6,6 +6,7 @@
 //! keys and values are never told.
 
 mod journal;
+mod leases;
 mod view;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::journal::JournalState;
+pub use self::leases::LeaseState;
 
 /// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
@@ -76,6 +78,9 @@ pub struct RouteState {
     pub stale: u64,
     /// Time from a request to its answer.
     pub latency: LatencyState,
+    /// Who makes its values, where the callers do it themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leases: Option<LeaseState>,
 }
 
 /// The tiers that may be asked, in the order in which they are, and the bounds.

@@ -8,6 +8,7 @@ use failsoft_core::plan::{LocalPlace, Plan};
 use failsoft_core::replication::{Part, Report};
 use failsoft_core::{Tier, TierSet, Time};
 
+use super::leases::lease_state;
 use super::{
     CircuitState, Counts, DeploymentState, JournalState, LatencyState, LocalState, NodeState, OriginState,
     OutcomeState, PlanState, ReplicationState, RouteState, ServerState, ShardState, State, TrackingState,
@@ -73,6 +74,7 @@ fn route_state(keys: &str, route: &Route) -> RouteState {
         errors: counts(stats.errors()),
         stale: stats.stale(),
         latency: latency_state(stats.latency()),
+        leases: route.aside.as_deref().map(lease_state),
     }
 }
 
@@ -254,7 +256,7 @@ fn latency_state(histogram: &Histogram) -> LatencyState {
     LatencyState { count: snapshot.count(), p50_ms: quantile(0.5), p95_ms: quantile(0.95), p99_ms: quantile(0.99) }
 }
 
-fn counts<'n>(counted: impl IntoIterator<Item = (&'n str, u64)>) -> Counts {
+pub(super) fn counts<'n>(counted: impl IntoIterator<Item = (&'n str, u64)>) -> Counts {
     counted.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
@@ -271,7 +273,7 @@ fn names(tiers: TierSet) -> Vec<String> {
     tiers.iter().map(|tier| tier.to_string()).collect()
 }
 
-fn millis(span: Duration) -> f64 {
+pub(super) fn millis(span: Duration) -> f64 {
     rounded(span.as_secs_f64() * 1e3)
 }
 

@@ -59,6 +59,11 @@ role = "session"
 keys = "limit:*"
 role = "rate-limit"
 on_outage = "local"
+
+[[routes]]
+keys = "page:*"
+role = "cache"
+max_misses = 100
 "#;
 
 /// An engine about which nothing has been counted.
