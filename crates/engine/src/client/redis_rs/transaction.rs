@@ -3,7 +3,11 @@
 //! It is carried through even if nobody waits for it, and what is kept here of its keys is dropped before it is sent and
 //! when it has ended. Before EXEC is answered nobody knows whether it has happened; unless MULTI was not even sent.
 
+use std::sync::Arc;
+
 use failsoft_core::Tier;
+use failsoft_core::journal::Lateness;
+use failsoft_core::journal::fate::Fate;
 use failsoft_core::outcome::{Failure, Outcome, Silence};
 use failsoft_core::request::{Apology, RETRY_AFTER_DEFAULT};
 use failsoft_resp::Protocol;
@@ -18,9 +22,9 @@ use crate::apology::{Code, apologise};
 use crate::classify::classify;
 use crate::client::{Error, WORKER};
 use crate::context::Context;
-use crate::node::{Dedicated, Leave, Speaker};
+use crate::node::{Dedicated, Leave, Node, Speaker};
 use crate::topology::Place;
-use crate::touched::{Fate, Touched};
+use crate::touched::{Executor, Touched, fate_of_reply};
 use crate::words::Words;
 use crate::world::RouteId;
 
@@ -44,31 +48,24 @@ async fn carry_out(context: &Context, frames: &[Vec<u8>]) -> Vec<u8> {
         touched.add(&Touched::by(&context.world, course, words.as_slices()));
     }
     touched.handle_begun(&context.world);
-    let reply = put(context, frames).await;
-    touched.handle_ended(&context.world, fate_of(&reply));
+    let owner = context.views.redis.owner(place_of(context, frames)).ok().cloned();
+    let (reply, fate) = match &owner {
+        Some(node) => put(context, node, frames).await,
+        None => not_sent(apology(Outcome::Failed(Failure::Unowned))),
+    };
+    let executor = owner.as_ref().map(|node| Executor { worker: WORKER, primary: node.name() });
+    touched.handle_ended(&context.world, executor, fate);
     reply
 }
 
-/// EXEC is refused whole, or done whole.
-fn fate_of(reply: &[u8]) -> Fate {
-    match head(reply) {
-        Some(Head::Error(line)) if line.starts_with(b"OUTCOMEUNKNOWN") => Fate::Unknown,
-        _ => Fate::of_reply(reply),
-    }
-}
-
-async fn put(context: &Context, frames: &[Vec<u8>]) -> Vec<u8> {
-    let mut sorry = Vec::new();
-    let Ok(node) = context.views.redis.owner(place_of(context, frames)) else {
-        apologise(Code::Unavailable, apology(Outcome::Failed(Failure::Unowned)), &mut sorry);
-        return sorry;
-    };
-    let node = node.clone();
+/// What the caller is told, and what has become of the changes: EXEC is refused whole, or done whole.
+async fn put(context: &Context, node: &Arc<Node>, frames: &[Vec<u8>]) -> (Vec<u8>, Fate) {
     let mut connection = match node.dedicate(WORKER, Protocol::Resp2, Speaker::Failsoft, Leave::OfCircuit).await {
         Ok(connection) => connection,
         Err(undedicated) => {
+            let mut sorry = Vec::new();
             undedicated.apologise(Tier::Primary, context.now(), &mut sorry);
-            return sorry;
+            return (sorry, Fate::Journalled(Lateness::Never));
         }
     };
     let start = connection.send(MULTI);
@@ -81,18 +78,26 @@ async fn put(context: &Context, frames: &[Vec<u8>]) -> Vec<u8> {
     match told.unwrap_or(Err(Silence::Timeout)) {
         Ok(reply) => {
             connection.release();
-            reply
+            let fate = fate_of_reply(&reply);
+            (reply, fate)
         }
         Err(silence) => {
             connection.handle_silence(silence);
-            let (code, because) = match connection.may_have_sent(start) {
-                true => (Code::OutcomeUnknown, Outcome::Silent(silence)),
-                false => (Code::Unavailable, Outcome::Failed(Failure::Disconnected)),
-            };
-            apologise(code, apology(because), &mut sorry);
-            sorry
+            if !connection.may_have_sent(start) {
+                return not_sent(apology(Outcome::Failed(Failure::Disconnected)));
+            }
+            let mut sorry = Vec::new();
+            apologise(Code::OutcomeUnknown, apology(Outcome::Silent(silence)), &mut sorry);
+            (sorry, Fate::Journalled(Lateness::Possible))
         }
     }
+}
+
+/// Nothing was sent: what Redis holds of the keys may not be what it should be.
+fn not_sent(apology: Apology) -> (Vec<u8>, Fate) {
+    let mut sorry = Vec::new();
+    apologise(Code::Unavailable, apology, &mut sorry);
+    (sorry, Fate::Journalled(Lateness::Never))
 }
 
 fn place_of(context: &Context, frames: &[Vec<u8>]) -> Place {
