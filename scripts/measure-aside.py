@@ -14,7 +14,8 @@ old`). With `--cold` there is no outage: Redis is empty when the readers come.
 
 Told are the share of reads answered within a second, what the database was asked in its busiest second and its busiest
 tenth (leaving out the first second after the readers came, and after each change), and how many answers after the recovery
-showed less than a row's last update during the outage. It wants a failsoft (`--failsoft`, target/release/failsoft), a
+showed less than a row's last change during the outage. (With `--back old` those of before are told too: what Redis had been
+told after it last saved, it has forgotten, and nobody tells it again.) It wants a failsoft (`--failsoft`, target/release/failsoft), a
 redis-server, and a Python with redis-py (scripts/setup.sh has made one: target/test-clients/venv).
 """
 
@@ -341,13 +342,14 @@ def judge(options, reads, updates, asked, changes, leases):
     figures |= {"queries": len(asked), "busiest_second": busiest(calm, 1), "busiest_tenth": busiest(calm, 0.1)}
     figures |= {"busiest_second_of_all": busiest(asked, 1)}
     if len(changes) == 3:
-        known = {}
-        for key, version, at in updates:
-            if at < changes[2]:
-                known[key] = max(known.get(key, 0), version)
         late = [(key, version) for due, took, key, version in reads if due > changes[2] and version is not None]
-        figures["updated_during_or_before"] = len(known)
-        figures["stale_after"] = sum(version < known.get(key, 0) for key, version in late)
+        for name, since, until in (("outage", changes[1], changes[2]), ("before", 0, changes[1])):
+            known = collections.defaultdict(int)
+            for key, version, at in updates:
+                if since <= at < until:
+                    known[key] = max(known[key], version)
+            figures[f"rows_changed_{name}"] = len(known)
+            figures[f"stale_of_{name}"] = sum(version < known.get(key, 0) for key, version in late)
     return figures | {"leases": leases}
 
 
