@@ -177,9 +177,9 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read_again(value: (u32, Option<String>, Vec<i8>)) {
-            prop_assert_eq!(&Json.decode(&Json.encode(&value).unwrap()), &Ok(value.clone()));
+            prop_assert_eq!(Json.decode(&Json.encode(&value).unwrap()).as_ref(), Ok(&value));
             #[cfg(feature = "postcard")]
-            prop_assert_eq!(&Postcard.decode(&Postcard.encode(&value).unwrap()), &Ok(value));
+            prop_assert_eq!(Postcard.decode(&Postcard.encode(&value).unwrap()).as_ref(), Ok(&value));
         }
     }
 }
