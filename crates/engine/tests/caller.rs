@@ -34,7 +34,7 @@ impl Stage {
              [local]\nttl = '10ms'\n\
              [origins.users]\nurl = '{}'\ntimeout = '10s'\nmax_wait = '10s'\n\
              [[routes]]\nkeys = 'user:{{id}}'\nrole = 'cache'\norigin = 'users'\nget = '/users/{{id}}'\n\
-             [[routes]]\nkeys = 'page:*'\nrole = 'cache'\nmax_stale = '1h'\n\
+             [[routes]]\nkeys = 'page:*'\nrole = 'cache'\nmax_stale = '1h'\nlease = '0s'\n\
              [[routes]]\nkeys = 'session:*'\nrole = 'session'\n",
             redis.url(),
             origin.url(),

@@ -13,8 +13,8 @@ use crate::common::PATIENCE;
 async fn before(cluster: &Cluster) -> Failsoft {
     let pages = Route::cache("page:{id}").max_rate(1e6);
     let failsoft = Failsoft::builder().cluster(cluster.urls()).deadline(PATIENCE).route(pages).build().unwrap();
-    let cache = failsoft.cache::<String>("page").unwrap().with_codec(Raw);
-    let is_there = || async { cache.set("page:0", &"zero".to_owned()).await.ok() };
+    // A value of a cache would be kept here meanwhile.
+    let is_there = || async { failsoft.redis_connection().set::<_, _, ()>("ready", "yes").await.ok() };
     eventually_some("the cluster to be known", PATIENCE, is_there).await;
     failsoft
 }
