@@ -141,7 +141,6 @@ fn what_the_primary_has_not_the_origin_makes_and_no_copy_is_looked_at() {
         let plan = read(&Tier::ALL);
         play_until(&plan, way_to_absent, Asked(Origin, Outcome::Hit), Ending::Value(Origin));
         play_until(&plan, way_to_absent, Asked(Origin, NO_SUCH_ROW), Ending::Absent(Origin));
-        play_until(&plan, way_to_absent, Asked(Origin, ABSENT), Ending::Absent(Origin));
     }
 }
 

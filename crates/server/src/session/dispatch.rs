@@ -61,9 +61,9 @@ pub(super) struct Dispatcher {
     /// The client believes itself in a transaction that could not be opened: what each command of it is told.
     doomed: Option<Box<[u8]>>,
     /// The client believes itself in a transaction, rightly, of which it is not known yet where it will be.
-    opened: Option<Opened>,
+    opened: Option<Box<Opened>>,
     /// What the client hears without a connection of its own, once it has subscribed so.
-    ears: Option<Ears>,
+    ears: Option<Box<Ears>>,
     /// Buffers for the frames of further requests.
     spare: Vec<Vec<u8>>,
     /// What is believed of a client that is known.
@@ -248,7 +248,7 @@ impl Dispatcher {
         }
         let is_multi = command.arg(0).eq_ignore_ascii_case(b"MULTI");
         if is_multi && self.context.views.redis.is_sharded() {
-            self.opened = Some(Opened::default());
+            self.opened = Some(Box::default());
             self.say(OK);
             return Next::Continue;
         }

@@ -82,7 +82,7 @@ impl Dispatcher {
         }
         let (context, protocol, replies) = (&self.context, self.greeting.protocol(), &self.replies);
         self.ears = self.ears.take().filter(|ears| ears.protocol() == protocol);
-        let ears = self.ears.get_or_insert_with(|| Ears::new(context.clone(), protocol, replies.clone()));
+        let ears = self.ears.get_or_insert_with(|| Box::new(Ears::new(context.clone(), protocol, replies.clone())));
         let ticket = self.replies.push(Slot::Running);
         // Whether the client listens decides what else it may ask for.
         self.barrier = Some(ticket);

@@ -47,7 +47,7 @@ impl Opened {
 impl Dispatcher {
     /// The transaction that is to be opened on the client's own connection before anything else is sent.
     pub(in crate::session) fn opened(&self) -> Option<&Opened> {
-        self.opened.as_ref()
+        self.opened.as_deref()
     }
 
     /// It has been opened there: what is to be queued first, which the client has been told already.
@@ -57,7 +57,7 @@ impl Dispatcher {
 
     /// It is to be opened elsewhere, where the same is to be queued first.
     pub(in crate::session) fn open_again(&mut self, frames: Vec<Box<[u8]>>) {
-        self.opened = Some(Opened { frames, is_spoiled: false });
+        self.opened = Some(Box::new(Opened { frames, is_spoiled: false }));
     }
 
     /// Takes a command of a client that believes itself in a transaction.
@@ -139,7 +139,7 @@ impl Dispatcher {
     pub(super) fn spoil_opened(&mut self, told: &[u8]) {
         self.say(told);
         if let Some(opened) = &mut self.opened {
-            *opened = Opened { frames: Vec::new(), is_spoiled: true };
+            **opened = Opened { frames: Vec::new(), is_spoiled: true };
         }
     }
 
