@@ -2,8 +2,8 @@
 //! to the database.
 //!
 //! One caller per missing key leads: it is told that there is no value, loads it, and writes it. The others wait for that
-//! write, for a bounded time. Who may lead, who waits and which keys nobody writes is decided by [`Leases`]; how many are
-//! sent to the database in a second is decided by the guard behind the [`Gate`], as it is for loads of failsoft's own.
+//! write, for a bounded time. Who may lead, who waits and which keys nobody writes is decided by `Leases`; how many are
+//! sent to the database in a second is decided by the guard behind the `Gate`, as it is for loads of failsoft's own.
 //! Here is what neither knows: tasks that wait, and the words that wake them.
 //!
 //! Who has waited in vain is served an old copy if there is one, else is told that there is no value as long as the
