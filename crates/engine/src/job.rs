@@ -161,7 +161,7 @@ impl Job {
 
     /// Begins a request that may change what `touched` names; otherwise as [`new`](Self::new).
     ///
-    /// `frame` is needed if something may be [kept](Change::Set) of it.
+    /// `frame` is needed if something may be kept of it.
     pub fn of_change(world: &Arc<World>, matter: Matter, frame: Vec<u8>, touched: Touched, now: Time) -> Self {
         touched.handle_begun(world);
         Self { under_way: UnderWay::new(world, touched), ..Self::new(world, matter, frame, now) }
